@@ -116,6 +116,9 @@ pub struct ReadReceipt {
     /// are not in the answer yet. Empty if the serving layer has no log.
     #[serde(default)]
     pub ends: BTreeMap<String, Vec<u64>>,
+    /// The condition over keys that chose the rows which the reader may read; `None` if those are all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
 }
 
 /// An interval of a log whose states are in an answer.

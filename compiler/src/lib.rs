@@ -19,6 +19,7 @@ mod group_table;
 mod grouped_states;
 mod grouping;
 mod hash;
+mod key_condition;
 mod plan;
 mod row_part;
 pub mod scalar;
@@ -41,6 +42,7 @@ pub use group_table::GroupTable;
 pub use grouped_states::GroupedStates;
 pub use grouping::{CoarserTable, Grouping, Member, StateColumn, StateLayout};
 pub use hash::{MetricHash, StateHash};
+pub use key_condition::KeyCondition;
 pub use plan::{MetricPlan, PlannedAggregate, Spread};
 pub use row_part::Prepare;
 pub use segment::{

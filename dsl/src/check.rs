@@ -29,6 +29,7 @@ mod arguments;
 mod calendar;
 mod checker;
 mod clauses;
+mod condition;
 mod derived;
 mod derived_operands;
 mod exact;
@@ -59,6 +60,7 @@ mod uses;
 mod value_spelling;
 mod window;
 
+pub(crate) use condition::condition;
 pub(crate) use uses::Uses;
 
 /// Most metrics in a file, fields in a source or record, keys in a metric.
@@ -171,7 +173,7 @@ fn poison(text: &str, unread: &[RawItem], names: &mut Names) {
             ItemKind::Metric => {
                 names.metrics.insert(name.text.clone());
             }
-            ItemKind::Use | ItemKind::Test | ItemKind::Other => {}
+            ItemKind::Use | ItemKind::Test | ItemKind::Condition | ItemKind::Other => {}
         }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) enum ItemKind {
     Table,
     Metric,
     Test,
+    /// No item of a file: an expression that stands alone.
+    Condition,
     /// Reported when it was split off.
     Other,
 }

@@ -115,6 +115,30 @@ pub fn check_with(text: &SourceText, files: &(impl Files + ?Sized)) -> Checked {
     checked
 }
 
+/// Checks a condition over the keys of a metric, as in `country == "IN"`. It stands for itself: it knows no
+/// tables, imports or `let`s. The expression is a plain `bool` whose columns are the keys, and false where it
+/// cannot be computed.
+///
+/// # Errors
+/// The diagnostics.
+pub fn check_condition(
+    text: &SourceText,
+    metric: &str,
+    keys: &[ir::RecordField],
+) -> Result<ir::Expr, Vec<Diagnostic>> {
+    let mut found = Vec::new();
+    let typed = scan::scan(&text.bytes, &mut found).and_then(|scanned| {
+        let condition = parse::condition(&scanned, &mut found)?;
+        check::condition(scanned.text, metric, keys, &condition, &mut found)
+    });
+    diagnostic::arrange(&mut found);
+    let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
+    match typed {
+        Some(typed) if !found.iter().any(is_error) => Ok(typed),
+        _ => Err(found),
+    }
+}
+
 /// Checks one file: the given text, or one that it uses.
 fn check_file(text: &SourceText, uses: &mut check::Uses<'_>) -> Checked {
     let mut found = Vec::new();

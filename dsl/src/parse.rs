@@ -46,7 +46,7 @@ pub(crate) fn item(scanned: &Scanned<'_>, raw: &RawItem, found: &mut Vec<Diagnos
         ItemKind::Table => Rule::table_item,
         ItemKind::Metric => Rule::metric_item,
         ItemKind::Test => Rule::test_item,
-        ItemKind::Other => return None,
+        ItemKind::Condition | ItemKind::Other => return None,
     };
     let item_text = &text[raw.span.start..raw.span.end];
     match Grammar::parse(rule, item_text) {
@@ -65,15 +65,46 @@ pub(crate) fn item(scanned: &Scanned<'_>, raw: &RawItem, found: &mut Vec<Diagnos
             }
         }
         Err(error) => {
-            let stopped = syntax_error::stopped(text, raw, &error);
-            let met = book.map(|book| foreign_phrases::meet(book, scanned, raw.span, Some(stopped)));
-            if !met.as_ref().is_some_and(|met| met.explain_stop) {
-                found.push(syntax_error::diagnose(text, raw, &error));
-            }
-            found.extend(met.into_iter().flat_map(|met| met.diagnostics));
+            report(scanned, raw, book, &error, found);
             None
         }
     }
+}
+
+/// Parses a text that is one expression; `None` if it does not parse, which is reported.
+pub(crate) fn condition(scanned: &Scanned<'_>, found: &mut Vec<Diagnostic>) -> Option<Expr> {
+    if !scanned.unreadable.is_empty() {
+        return None;
+    }
+    let span = Span { start: 0, end: scanned.text.trim_end().len() };
+    let raw = RawItem { kind: ItemKind::Condition, name: None, span, readable: true };
+    match Grammar::parse(Rule::condition_item, &scanned.text[..span.end]) {
+        Ok(mut pairs) => {
+            let n_before = found.len();
+            let mut builder = Builder { base: 0, n_before, found };
+            builder.expr(&mut Parts::of(pairs.next()?))
+        }
+        Err(error) => {
+            report(scanned, &raw, Some(Book::Metric), &error, found);
+            None
+        }
+    }
+}
+
+/// Says why an item does not parse.
+fn report(
+    scanned: &Scanned<'_>,
+    raw: &RawItem,
+    book: Option<Book>,
+    error: &pest::error::Error<Rule>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let stopped = syntax_error::stopped(scanned.text, raw, error);
+    let met = book.map(|book| foreign_phrases::meet(book, scanned, raw.span, Some(stopped)));
+    if !met.as_ref().is_some_and(|met| met.explain_stop) {
+        found.push(syntax_error::diagnose(scanned.text, raw, error));
+    }
+    found.extend(met.into_iter().flat_map(|met| met.diagnostics));
 }
 
 /// A cursor over the pairs inside a pair.

@@ -29,10 +29,16 @@ pub(crate) enum RowPosition {
     Window { start: i64, n_rows: u64, n_before: u64 },
 }
 
-/// What a cursor of a request belongs to: its metric, and all that chooses rows.
-pub(crate) fn fingerprint(hash: &str, request: &ReadRequest, grain: Option<&Window>) -> u64 {
+/// What a cursor of a request belongs to: its metric, and all that chooses rows, be it the reader's choice or
+/// what the reader may read.
+pub(crate) fn fingerprint(
+    hash: &str,
+    request: &ReadRequest,
+    grain: Option<&Window>,
+    filter: Option<&str>,
+) -> u64 {
     let mut hasher = DefaultHasher::new();
-    hash.hash(&mut hasher);
+    (hash, filter).hash(&mut hasher);
     for conditions in [&request.keys, &request.having] {
         conditions.len().hash(&mut hasher);
         conditions.iter().for_each(|(name, value)| (name, value.to_string()).hash(&mut hasher));
@@ -152,7 +158,7 @@ mod tests {
     #[test]
     fn what_chooses_rows_is_part_of_a_fingerprint() {
         let all = ReadRequest::default();
-        let of = |request: &ReadRequest| fingerprint("1f", request, None);
+        let of = |request: &ReadRequest| fingerprint("1f", request, None, None);
         assert_eq!(of(&ReadRequest { limit: Some(3), receipt: true, ..all.clone() }), of(&all));
         for other in [
             ReadRequest { latest: true, ..all.clone() },
@@ -162,6 +168,7 @@ mod tests {
         ] {
             assert_ne!(of(&other), of(&all), "{other:?}");
         }
-        assert_ne!(fingerprint("2e", &all, None), of(&all));
+        assert_ne!(fingerprint("2e", &all, None, None), of(&all));
+        assert_ne!(fingerprint("1f", &all, None, Some("country == \"IN\"")), of(&all));
     }
 }

@@ -9,6 +9,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | `access` | what a reader may read of them |
 //! | `read_options`, `range`, `roll_up`, `window_assembly` | kept states → states of the windows and keys that are read |
 //! | `overflow` | what could not be computed |
 //! | `present`, `derived_metrics` | states → rows, of base metrics and of derived ones |
@@ -25,6 +26,7 @@
 //! Invariants: an answer covers its interval without gap or overlap, or there is no answer. Rows are sorted
 //! by window, then keys. The JSON of rows is a contract with readers.
 
+mod access;
 mod answer_rows;
 mod answer_writer;
 mod column_names;
@@ -66,6 +68,7 @@ mod turns;
 mod typed_column;
 mod window_assembly;
 
+pub use access::{Access, Readable, RowFilter};
 pub use answer_rows::{AnswerRows, OpenAnswer};
 pub use answer_writer::{AnswerWriter, FEW_ROWS};
 pub use derived_metrics::derive;

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::served_metrics::{ServedVersion, ServedVersions};
 use crate::served_table::{ServedTable, ServingTables, explained, served};
-use crate::{IndexedSegment, OpenAnswer, Presented, Published, Query, ServeError, Turns};
+use crate::{Access, IndexedSegment, OpenAnswer, Presented, Published, Query, ServeError, Turns};
 
 /// Metrics that are served in this process.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct LocalServing {
     /// The version before the newest one. It is kept until the next one is published, so that the publisher
     /// frees its memory, and not the reader that happens to hold it last.
     retired: Arc<Mutex<Arc<Published>>>,
+    /// Who reads through this value.
+    access: Access,
 }
 
 /// What was served at one moment.
@@ -79,7 +81,20 @@ impl LocalServing {
             versions: Arc::new(RwLock::new(Arc::new(ServedVersions::new(version, &[])))),
             published: watch::Sender::new(Arc::default()),
             retired: Arc::default(),
+            access: Access::Everything,
         }
+    }
+
+    /// The same metrics, as a reader sees them: others are not there, and rows that the reader may not read
+    /// are in no answer.
+    #[must_use]
+    pub fn with_access(&self, access: Access) -> Self {
+        LocalServing { access, ..self.clone() }
+    }
+
+    /// Who reads.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Serves another version from now on, and further ones to requests that name their hashes. A request is
@@ -108,7 +123,7 @@ impl LocalServing {
 
     /// The names of the metrics of the version that is live: base metrics, then derived ones.
     pub fn metric_names(&self) -> Vec<String> {
-        self.versions().live.metrics().map(|metric| metric.name.clone()).collect()
+        self.versions().live.metrics(&self.access).map(|metric| metric.name.clone()).collect()
     }
 
     /// The base metrics of the version that is live over a source.
@@ -182,7 +197,7 @@ impl LocalServing {
     /// # Errors
     /// [`ServingError`] if the metric is not served, or the request does not fit it.
     pub fn query(&self, request: ReadRequest) -> Result<Query, ServingError> {
-        Query::new(&self.versions(), request)
+        Query::new(&self.versions(), request, &self.access)
     }
 
     /// Resolves requests by one version of the package.
@@ -191,8 +206,9 @@ impl LocalServing {
     /// As [`LocalServing::query`], for the first that cannot be resolved.
     pub fn queries(&self, requests: Vec<ReadRequest>) -> Result<Vec<Query>, ServingError> {
         let versions = self.versions();
-        let version = versions.of_requests(&requests)?;
-        requests.into_iter().map(|request| Query::of_version(version, request)).collect()
+        let version = versions.of_requests(&requests, &self.access)?;
+        let query = |request| Query::of_version(version, request, &self.access);
+        requests.into_iter().map(query).collect()
     }
 
     /// The newest version, and each later one in which the frontier of a query has moved. If its metric is
@@ -202,7 +218,7 @@ impl LocalServing {
     /// As [`LocalServing::query`], and for a request that names a frontier.
     pub fn subscribe_query(&self, request: ReadRequest) -> Result<Versions, ServingError> {
         let known = self.versions();
-        let query = Arc::new(Query::new(&known, request.clone())?);
+        let query = Arc::new(Query::new(&known, request.clone(), &self.access)?);
         if query.at().is_some() {
             let problem = "`at` names one frontier: a subscription follows the newest one";
             return Err(ServingError::Request(problem.to_owned()));
@@ -274,7 +290,7 @@ impl Subscription {
                 let why = "the versions of the package have changed";
                 ServingError::Ended(format!("the subscription to `{metric}` has ended, since {why}: {error}"))
             };
-            let query = Query::new(&versions, self.request.clone()).map_err(ended)?;
+            let query = Query::new(&versions, self.request.clone(), &self.serving.access).map_err(ended)?;
             if query.hash() != self.query.hash() {
                 self.seen = None;
             }
@@ -286,7 +302,7 @@ impl Subscription {
 
 impl Serving for LocalServing {
     fn metrics(&self) -> BoxFuture<'_, Result<Vec<ServedMetric>, ServingError>> {
-        let metrics = self.versions().live.metrics().cloned().collect();
+        let metrics = self.versions().live.metrics(&self.access).cloned().collect();
         async { Ok(metrics) }.boxed()
     }
 

@@ -13,7 +13,7 @@ use crate::published::PublishedStates;
 use crate::reading::with_states;
 use crate::roll_up::{in_range, starts};
 use crate::served_metrics::{Catalogue, CatalogueEntry, ServedPlan, ServedVersions};
-use crate::{Presented, Published, ReadOptions, Reading, ServeError};
+use crate::{Access, Presented, Published, ReadOptions, Reading, RowFilter, ServeError};
 
 pub(crate) mod answer;
 mod measured;
@@ -32,20 +32,32 @@ pub struct Query {
     reading: Reading,
     cursor: Option<Cursor>,
     fingerprint: u64,
+    /// The rows that the reader may read, if those are not all.
+    filter: Option<Arc<RowFilter>>,
 }
 
 impl Query {
     /// A request of its own.
-    pub(crate) fn new(served: &ServedVersions, request: ReadRequest) -> Result<Self, ServingError> {
-        let catalogue = served.of_requests(std::slice::from_ref(&request))?;
-        Query::of_version(catalogue, request)
+    pub(crate) fn new(
+        served: &ServedVersions,
+        request: ReadRequest,
+        access: &Access,
+    ) -> Result<Self, ServingError> {
+        let catalogue = served.of_requests(std::slice::from_ref(&request), access)?;
+        Query::of_version(catalogue, request, access)
     }
 
     /// A request that a version answers.
-    pub(crate) fn of_version(catalogue: &Catalogue, request: ReadRequest) -> Result<Self, ServingError> {
-        let entry = catalogue.entry(&request)?.clone();
+    pub(crate) fn of_version(
+        catalogue: &Catalogue,
+        request: ReadRequest,
+        access: &Access,
+    ) -> Result<Self, ServingError> {
+        let entry = catalogue.entry(&request, access)?.clone();
+        let filter = catalogue.filter(access, &request.metric);
         let grain = catalogue.grain(&request, entry.window())?;
-        let fingerprint = cursor::fingerprint(&entry.metric.hash, &request, grain.as_ref());
+        let of_filter = filter.as_ref().map(|filter| filter.text());
+        let fingerprint = cursor::fingerprint(&entry.metric.hash, &request, grain.as_ref(), of_filter);
         let reading = Reading::new(&entry.row_type, &request, grain)?;
         let cursor = request.cursor.as_deref().map(|text| Cursor::parse(text, fingerprint)).transpose()?;
         if let (Some(cursor), Some(at)) = (&cursor, &request.at)
@@ -57,7 +69,7 @@ impl Query {
         if request.limit == Some(0) {
             return Err(ServingError::Request("`limit=0` is no page: it takes at least 1 row".to_owned()));
         }
-        Ok(Query { entry, request, reading, cursor, fingerprint })
+        Ok(Query { entry, request, reading, cursor, fingerprint, filter })
     }
 
     /// The name of its metric.
@@ -120,11 +132,40 @@ impl Query {
 
     /// Whether rows are left out of what is read.
     pub(crate) fn selects_rows(&self) -> bool {
-        self.reading.selection().selects()
+        self.is_filtered() || self.reading.selection().selects()
+    }
+
+    /// Whether the reader may not read all rows: what that leaves is known after a look at each group.
+    pub fn is_filtered(&self) -> bool {
+        self.filter.is_some()
+    }
+
+    /// The states that the reader may read, of those of a base metric.
+    fn readable<'a>(
+        &self,
+        plan: &MetricPlan,
+        segment: Cow<'a, Segment>,
+    ) -> Result<Cow<'a, Segment>, ServeError> {
+        let Some(filter) = &self.filter else { return Ok(segment) };
+        let states = filter.states_of(plan, &segment.states)?;
+        Ok(Cow::Owned(with_states(&segment, Some(states))))
+    }
+
+    /// ⊕ of the states of each base metric that the reader may read.
+    fn readable_bases<'a>(
+        &self,
+        metrics: &[&'a PublishedStates],
+    ) -> Result<Vec<Cow<'a, Segment>>, ServeError> {
+        let bases = self.entry.plan.base().iter().zip(metrics);
+        bases.map(|(base, metric)| self.readable(base, Cow::Borrowed(metric.merged(base)?))).collect()
     }
 
     /// The states of a piece that has the rows of the request.
     pub(crate) fn selected(&self, plan: &MetricPlan, states: RecordBatch) -> Result<RecordBatch, ServeError> {
+        let states = match &self.filter {
+            Some(filter) => filter.states_of(plan, &states)?,
+            None => states,
+        };
         Ok(self.reading.selection().states_of(plan, &states)?.unwrap_or(states))
     }
 
@@ -204,7 +245,7 @@ impl Query {
         let has_groups = plan.metric.window.has_start() || !plan.metric.keys.is_empty();
         let options = self.options();
         let grain = options.grain.as_ref().filter(|grain| !grain.is_cut_as(&plan.metric.window));
-        let is_latest_of_some = self.request.latest && !self.reading.selection().is_latest_of_all();
+        let is_latest_of_some = self.request.latest && !self.is_latest_of_all();
         let is_by_group =
             plan.spread.is_none() && has_groups && grain.is_none() && self.reading.keeps_groups();
         if !is_by_group || is_latest_of_some || self.reading.all_keys().is_some() {
@@ -223,6 +264,11 @@ impl Query {
         }
         self.options().check(&plan.metric.name, &plan.metric.window).ok()?;
         Some((plan, published.states(plan)?, (step, n_panes)))
+    }
+
+    /// Whether it reads the latest window of all rows that there are.
+    fn is_latest_of_all(&self) -> bool {
+        !self.is_filtered() && self.reading.selection().is_latest_of_all()
     }
 
     /// The groups of each part that a mergeable answer has.
@@ -245,9 +291,8 @@ impl Query {
         match &self.entry.plan {
             ServedPlan::Base(plan) => self.rows_of_base(plan, metrics[0]),
             ServedPlan::Derived(plan) => {
-                let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
-                let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
-                self.reading.of_derived(plan, &segments)
+                let segments = self.readable_bases(&metrics)?;
+                self.reading.of_derived(plan, &segments.iter().map(|segment| &**segment).collect::<Vec<_>>())
             }
         }
     }
@@ -264,10 +309,11 @@ impl Query {
         metric: &'a PublishedStates,
     ) -> Result<(Cow<'a, Segment>, ReadOptions), ServeError> {
         if let Some(keys) = self.reading.all_keys() {
-            return Ok((Cow::Owned(metric.of_keys(plan, keys)?), self.options().clone()));
+            let segment = self.readable(plan, Cow::Owned(metric.of_keys(plan, keys)?))?;
+            return Ok((segment, self.options().clone()));
         }
         let mut options = self.options_from_latest(plan, metric)?;
-        let segment = metric.of_windows(plan, &options)?;
+        let segment = self.readable(plan, metric.of_windows(plan, &options)?)?;
         let selected = self.reading.selection().states_of(plan, &segment.states)?;
         if let Some(Spread::Panes { .. }) = plan.spread
             && self.request.latest
@@ -290,7 +336,7 @@ impl Query {
         metric: &PublishedStates,
     ) -> Result<ReadOptions, ServeError> {
         let mut options = self.options().clone();
-        if self.reading.selection().is_latest_of_all() && options.grain.is_none() {
+        if self.is_latest_of_all() && options.grain.is_none() {
             // Only the last window has rows.
             options.from = options.from.max(metric.last_start(plan, options.to)?);
         }

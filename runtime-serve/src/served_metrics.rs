@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::{Access, Readable, RowFilter};
 use metricc_client::{ReadRequest, ServedMetric, ServingError};
 use metricc_compiler::{DerivedPlan, MetricPlan};
 use metricc_ir::{Calendar, RowType, Window, grain};
@@ -107,6 +108,8 @@ pub struct ServedVersion {
     pub derived: Vec<Arc<DerivedPlan>>,
     /// Calendars, by name.
     pub calendars: Vec<(String, Calendar)>,
+    /// What restricted readers may read, by their names. One that is not there may read nothing.
+    pub readers: Arc<BTreeMap<String, Readable>>,
 }
 
 impl ServedVersion {
@@ -135,21 +138,26 @@ impl ServedVersions {
     ///
     /// # Errors
     /// As [`Catalogue::entry`] of the live version, for the first request that it does not answer.
-    pub(crate) fn of_requests(&self, requests: &[ReadRequest]) -> Result<&Catalogue, ServingError> {
-        requests.iter().try_for_each(|request| self.check_hash(request))?;
-        let first_error =
-            |catalogue: &Catalogue| requests.iter().find_map(|request| catalogue.entry(request).err());
+    pub(crate) fn of_requests(
+        &self,
+        requests: &[ReadRequest],
+        access: &Access,
+    ) -> Result<&Catalogue, ServingError> {
+        requests.iter().try_for_each(|request| self.check_hash(request, access))?;
+        let first_error = |catalogue: &Catalogue| {
+            requests.iter().find_map(|request| catalogue.entry(request, access).err())
+        };
         let Some(error) = first_error(&self.live) else { return Ok(&self.live) };
         let names_hash = requests.iter().any(|request| request.hash.is_some());
         let other = self.others.iter().find(|other| names_hash && first_error(other).is_none());
-        other.ok_or_else(|| self.with_versions(error))
+        other.ok_or_else(|| self.with_versions(error, access))
     }
 
     /// Refuses a hash that may mean several definitions of the metric, in all versions.
-    fn check_hash(&self, request: &ReadRequest) -> Result<(), ServingError> {
+    fn check_hash(&self, request: &ReadRequest, access: &Access) -> Result<(), ServingError> {
         let Some(wanted) = &request.hash else { return Ok(()) };
         let all = std::iter::once(&self.live).chain(&self.others);
-        let named = all.filter_map(|version| version.named(&request.metric));
+        let named = all.filter_map(|version| version.named(&request.metric, access));
         let named: Vec<_> = named.filter(|entry| entry.is_meant_by(wanted)).collect();
         let is_whole =
             |entry: &&Arc<CatalogueEntry>| [&entry.metric.hash, &entry.definition_hash].contains(&wanted);
@@ -163,10 +171,10 @@ impl ServedVersions {
     }
 
     /// Says which other versions have a metric that is not served.
-    fn with_versions(&self, error: ServingError) -> ServingError {
+    fn with_versions(&self, error: ServingError, access: &Access) -> ServingError {
         let ServingError::UnknownMetric { name, known, .. } = error else { return error };
         let version = |other: &Catalogue| {
-            let (number, entry) = (other.version.number?, other.named(&name)?);
+            let (number, entry) = (other.version.number?, other.named(&name, access)?);
             Some(format!("{number}@{}", entry.metric.hash))
         };
         let versions = self.others.iter().filter_map(version).collect();
@@ -214,13 +222,29 @@ impl Catalogue {
         grain.map_err(|problem| ServingError::Request(format!("`grain`: {problem}")))
     }
 
-    /// Base metrics by name, then derived ones.
-    pub(crate) fn metrics(&self) -> impl Iterator<Item = &ServedMetric> {
-        self.base.values().chain(self.derived.values()).map(|entry| &entry.metric)
+    /// Base metrics by name, then derived ones: those that may be read.
+    pub(crate) fn metrics<'a>(&'a self, access: &'a Access) -> impl Iterator<Item = &'a ServedMetric> {
+        let all = self.base.values().chain(self.derived.values()).map(|entry| &entry.metric);
+        all.filter(|metric| self.may_read(access, &metric.name))
     }
 
-    fn named(&self, name: &str) -> Option<&Arc<CatalogueEntry>> {
-        self.base.get(name).or_else(|| self.derived.get(name))
+    /// What a restricted reader may read; `None` for a reader without restrictions.
+    fn readable(&self, access: &Access) -> Option<Option<&Readable>> {
+        access.reader().map(|reader| self.version.readers.get(reader))
+    }
+
+    fn may_read(&self, access: &Access, metric: &str) -> bool {
+        self.readable(access).is_none_or(|readable| readable.is_some_and(|known| known.contains_key(metric)))
+    }
+
+    /// The rows of a metric that a reader may read; `None` if those are all.
+    pub(crate) fn filter(&self, access: &Access, metric: &str) -> Option<Arc<RowFilter>> {
+        self.readable(access).flatten()?.get(metric)?.clone()
+    }
+
+    fn named(&self, name: &str, access: &Access) -> Option<&Arc<CatalogueEntry>> {
+        let named = self.base.get(name).or_else(|| self.derived.get(name));
+        named.filter(|_| self.may_read(access, name))
     }
 
     /// The metric of a request.
@@ -228,10 +252,14 @@ impl Catalogue {
     /// # Errors
     /// [`ServingError::UnknownMetric`], or [`ServingError::OtherDefinition`] if the request is for another
     /// definition.
-    pub(crate) fn entry(&self, request: &ReadRequest) -> Result<&Arc<CatalogueEntry>, ServingError> {
-        let entry = self.named(&request.metric).ok_or_else(|| ServingError::UnknownMetric {
+    pub(crate) fn entry(
+        &self,
+        request: &ReadRequest,
+        access: &Access,
+    ) -> Result<&Arc<CatalogueEntry>, ServingError> {
+        let entry = self.named(&request.metric, access).ok_or_else(|| ServingError::UnknownMetric {
             name: request.metric.clone(),
-            known: self.metrics().map(|metric| metric.name.clone()).collect(),
+            known: self.metrics(access).map(|metric| metric.name.clone()).collect(),
             versions: Vec::new(),
         })?;
         let served = &entry.metric.hash;

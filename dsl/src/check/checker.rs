@@ -131,6 +131,8 @@ pub(super) struct Checker<'a> {
     pub(super) limit_reported: bool,
     /// Set where metrics are made of metrics.
     pub(super) operands: Option<Operands>,
+    /// Whether the columns are the keys of a metric, and not the fields of a source.
+    pub(super) is_over_keys: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -153,6 +155,7 @@ impl<'a> Checker<'a> {
             n_nodes: 0,
             limit_reported: false,
             operands: None,
+            is_over_keys: false,
         }
     }
 }

@@ -192,8 +192,9 @@ impl Checker<'_> {
             Kind::Enum(names) => names.iter().any(|value| value == name),
             _ => false,
         });
-        let diagnostic =
-            Diagnostic::new(Code::UnknownName, format!("`{}` has no field `{name}`", source.name), span, "");
+        let part = if self.is_over_keys { "key" } else { "field" };
+        let message = format!("`{}` has no {part} `{name}`", source.name);
+        let diagnostic = Diagnostic::new(Code::UnknownName, message, span, "");
         let known = self.columns.iter().map(|column| column.name.as_str());
         let known = known.chain(self.lets.iter().map(|definition| definition.name.text.as_str()));
         let nearest = suggest::nearest(name, known);
@@ -203,6 +204,13 @@ impl Checker<'_> {
                 field.name
             )),
             (None, Some(meant)) => diagnostic.help(format!("did you mean `{meant}`?")),
+            (None, None) if self.is_over_keys => {
+                let keys: Vec<String> = self.columns.iter().map(|key| format!("`{}`", key.name)).collect();
+                match keys.is_empty() {
+                    true => diagnostic.help("it has no keys"),
+                    false => diagnostic.help(format!("its keys are {}", keys.join(", "))),
+                }
+            }
             (None, None) => {
                 diagnostic.help(format!("declare it in source `{}`, or give it with `let`", source.name))
             }

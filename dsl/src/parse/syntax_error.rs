@@ -64,6 +64,7 @@ fn item_word(kind: ItemKind) -> &'static str {
         ItemKind::Import => "import",
         ItemKind::Table => "table",
         ItemKind::Test => "test",
+        ItemKind::Condition => "condition",
         ItemKind::Metric | ItemKind::Other => "metric",
     }
 }

@@ -37,7 +37,8 @@ impl Planned {
         });
         let derived = derived.map(|derived| DerivedPlan::new(derived, &known, imports).map(Arc::new));
         let derived = derived.collect::<Result<Vec<_>, _>>()?;
-        let served = ServedVersion { number: None, base, derived, calendars: calendars.clone() };
+        let calendars = calendars.clone();
+        let served = ServedVersion { base, derived, calendars, ..ServedVersion::default() };
         Ok(Planned { metrics: metrics.clone(), sources, served })
     }
 

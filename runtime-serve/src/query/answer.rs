@@ -1,6 +1,7 @@
 //! The answer to a request from one published version. A version of the past is answered from by the same
 //! code.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -78,7 +79,8 @@ impl Query {
                 published.states(plan).map(|metric| metric.served_parts(source)).unwrap_or_default()
             });
         }
-        ReadReceipt { parts: parts.into_values().flatten().collect(), ends: BTreeMap::new() }
+        let filter = self.filter.as_ref().map(|filter| filter.text().to_owned());
+        ReadReceipt { parts: parts.into_values().flatten().collect(), ends: BTreeMap::new(), filter }
     }
 
     fn explain_base(
@@ -92,8 +94,11 @@ impl Query {
         };
         let reading = self.reading.of_operand(&self.request, &plan.metric.row_type())?;
         let rows = |part: &crate::IndexedSegment| match reading.all_keys() {
-            Some(keys) => reading.of_selected(plan, &part.of_keys(plan, keys)?, reading.options()),
-            None => reading.of_base(plan, part.segment()),
+            Some(keys) => {
+                let segment = self.readable(plan, Cow::Owned(part.of_keys(plan, keys)?))?;
+                reading.of_selected(plan, &segment, reading.options())
+            }
+            None => reading.of_base(plan, &*self.readable(plan, Cow::Borrowed(part.segment()))?),
         };
         let stated = of_metric.served_parts(&plan.metric.source.name);
         let parts = stated.into_iter().zip(&of_metric.parts).map(|(part, segment)| {

@@ -1,5 +1,6 @@
 //! What an answer would take, before it is computed, and whether that is more than it may.
 
+use arrow::array::RecordBatch;
 use metricc_client::ServingError;
 use metricc_compiler::{MetricPlan, Segment};
 use metricc_ir::Window;
@@ -71,8 +72,13 @@ impl Query {
     fn estimate_of(&self, published: &Published) -> Result<RowEstimate, ServeError> {
         if let Some((plan, metric)) = self.mergeable(published) {
             let parts = self.parts(plan, metric)?;
-            let n_rows = parts.iter().map(|part| part.num_rows() as u64).max().unwrap_or(0);
-            return Ok(RowEstimate { n_rows, is_whole: false });
+            let n_readable = |part: &RecordBatch| match &self.filter {
+                Some(filter) => filter.n_kept(plan, part),
+                None => Ok(part.num_rows()),
+            };
+            let n_rows =
+                parts.iter().map(n_readable).try_fold(0, |most, n| Ok::<_, ServeError>(n?.max(most)))?;
+            return Ok(RowEstimate { n_rows: n_rows as u64, is_whole: false });
         }
         if let Some((plan, metric, _)) = self.overlapping(published) {
             let (states, options) = self.states_of_base(plan, metric)?;
@@ -85,8 +91,8 @@ impl Query {
             (None, _) => 0,
             (Some(metrics), ServedPlan::Base(plan)) => self.n_rows_of_base(plan, metrics[0])?,
             (Some(metrics), ServedPlan::Derived(plan)) => {
-                let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
-                let segments: Vec<&Segment> = segments.collect::<Result<_, _>>()?;
+                let segments = self.readable_bases(&metrics)?;
+                let segments: Vec<&Segment> = segments.iter().map(|segment| &**segment).collect();
                 let n_filled = self.reading.n_filled_of_derived(plan, &segments)?.unwrap_or(0);
                 n_filled.max(estimated_derived_rows(plan, &segments, self.options())?)
             }
