@@ -19,12 +19,14 @@ mod extract;
 mod live;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use answer_body::{BodyPart, body};
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
@@ -67,14 +69,29 @@ fn handler(endpoint: Endpoint) -> Option<MethodRouter<Arc<dyn ServingTables>>> {
     })
 }
 
-type Shared = State<Arc<dyn ServingTables>>;
+/// The serving layer as the reader of one request sees it. A server puts it into the extensions of a request;
+/// without it, the request is answered from the serving layer of the router.
+#[derive(Clone)]
+pub struct ReaderServing(pub Arc<dyn ServingTables>);
 
-async fn metrics(State(serving): Shared) -> Result<Response, ApiError> {
+/// The serving layer that answers a request.
+struct Shared(Arc<dyn ServingTables>);
+
+impl FromRequestParts<Arc<dyn ServingTables>> for Shared {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, all: &Arc<dyn ServingTables>) -> Result<Self, Infallible> {
+        let seen = parts.extensions.get::<ReaderServing>();
+        Ok(Shared(seen.map_or_else(|| all.clone(), |ReaderServing(seen)| seen.clone())))
+    }
+}
+
+async fn metrics(Shared(serving): Shared) -> Result<Response, ApiError> {
     Ok(Json(json!({ "metrics": serving.metrics().await? })).into_response())
 }
 
 async fn read(
-    State(serving): Shared,
+    Shared(serving): Shared,
     Name(metric): Name,
     Pairs(parameters): Pairs,
     headers: HeaderMap,
@@ -113,7 +130,7 @@ fn survey(mut answer: Box<AnswerWriter>) -> Result<Box<AnswerWriter>, ServingErr
 }
 
 async fn explain(
-    State(serving): Shared,
+    Shared(serving): Shared,
     Name(metric): Name,
     Pairs(parameters): Pairs,
 ) -> Result<Response, ApiError> {
@@ -126,7 +143,7 @@ async fn explain(
     Ok(in_json(Body::from(text)))
 }
 
-async fn read_many(State(serving): Shared, Pairs(parameters): Pairs) -> Result<Response, ApiError> {
+async fn read_many(Shared(serving): Shared, Pairs(parameters): Pairs) -> Result<Response, ApiError> {
     let answers = serving.open(ReadRequest::several_of_parameters(parameters)?).await?;
     let mut parts = VecDeque::from([BodyPart::Text("{\"answers\":[")]);
     for (index, answer) in answers.into_iter().enumerate() {
@@ -140,7 +157,7 @@ async fn read_many(State(serving): Shared, Pairs(parameters): Pairs) -> Result<R
 }
 
 async fn live(
-    State(serving): Shared,
+    Shared(serving): Shared,
     Extension(live): Extension<Arc<Live>>,
     Name(metric): Name,
     Pairs(parameters): Pairs,

@@ -29,7 +29,12 @@ pub fn serve_evaluated(
     });
     let derived = derived.collect::<Result<_, CompileError>>()?;
     let calendars = package.checked.package.calendars.clone();
-    let serving = LocalServing::of_version(ServedVersion { number: None, base: plans, derived, calendars });
+    let serving = LocalServing::of_version(ServedVersion {
+        base: plans,
+        derived,
+        calendars,
+        ..ServedVersion::default()
+    });
     let of_source = |(bound, segments): &(&Bound, Vec<Segment>)| {
         let metrics = bound.plan.metrics.clone();
         metrics.into_iter().zip(segments.clone()).collect::<Vec<_>>()

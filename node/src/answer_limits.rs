@@ -135,7 +135,8 @@ impl Answering {
         query: &Arc<Query>,
         published: &Arc<Published>,
     ) -> Result<RowEstimate, ServingError> {
-        let estimate = if query.is_merged(published) || query.n_groups(published) <= FEW_ROWS {
+        let is_known = query.is_merged(published) && !query.is_filtered();
+        let estimate = if is_known || query.n_groups(published) <= FEW_ROWS {
             query.estimate(published)?
         } else {
             let (query, published) = (query.clone(), published.clone());

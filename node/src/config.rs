@@ -5,6 +5,7 @@ mod batch;
 mod checks;
 mod kafka;
 mod places;
+mod readers;
 mod sinks;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) use batch::BatchConfig;
 pub use batch::WithoutCluster;
 pub use kafka::KafkaConfig;
+pub use readers::{ReadableMetrics, ReaderConfig};
 pub use sinks::SinkConfig;
 
 use crate::batch_cluster::BatchCluster;
@@ -67,6 +69,9 @@ pub struct Config {
     /// Access tokens.
     #[serde(default)]
     pub tokens: Tokens,
+    /// Readers who may not read everything, by name.
+    #[serde(default)]
+    pub readers: BTreeMap<String, ReaderConfig>,
     /// Settings per source.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
@@ -380,6 +385,7 @@ impl Config {
             reading: ReadingConfig::default(),
             http: HttpConfig::default(),
             tokens: Tokens::default(),
+            readers: BTreeMap::new(),
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             accept_loss: false,
@@ -409,7 +415,9 @@ impl Config {
         topics.for_each(|topic| topic.resolve(folder));
         config.sinks.values_mut().for_each(|sink| sink.resolve(folder));
         let tokens = &mut config.tokens;
-        for token in [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin].into_iter().flatten() {
+        let of_readers = config.readers.values_mut().map(|reader| &mut reader.tokens);
+        let of_scopes = [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin];
+        for token in of_scopes.into_iter().chain(of_readers).flatten() {
             token.resolve(folder);
         }
         Ok(config)
@@ -445,6 +453,7 @@ impl Config {
             sink.check(name).map_err(|problem| format!("`sinks.{name}`: {problem}"))?;
         }
         places::are_different(&config.sinks)?;
+        config.readers.iter().try_for_each(|(name, reader)| reader.check(name))?;
         Ok(config)
     }
 }

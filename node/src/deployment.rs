@@ -236,7 +236,8 @@ impl Deployments {
 
     fn planned(&self, text: PackageText) -> Result<Planned, DeployError> {
         let package = NodePackage::of_text(text, &self.imports).map_err(DeployError::Package)?;
-        let planned = Planned::new(&package)?;
+        let planned = Planned::new(&package)?.for_readers(&self.starts.opener.config.readers);
+        planned.check_readers()?;
         self.check_sources(&planned)?;
         Ok(planned)
     }

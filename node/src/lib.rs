@@ -40,6 +40,8 @@ mod opening_log;
 mod package;
 mod past_answer_turns;
 mod past_views;
+mod permission;
+mod reader_rights;
 mod reading;
 mod restore;
 #[cfg(test)]
@@ -73,7 +75,10 @@ pub use audit::AuditError;
 pub use audit_line::{AuditLine, Audited};
 pub use backfill::BackfillStatus;
 pub use batch_cluster::{BatchCluster, ClusterStatus};
-pub use config::{Config, ConfigError, KafkaConfig, SinkConfig, SourceConfig, Tokens, WithoutCluster};
+pub use config::{
+    Config, ConfigError, KafkaConfig, ReadableMetrics, ReaderConfig, SinkConfig, SourceConfig, Tokens,
+    WithoutCluster,
+};
 pub use deployment::{
     Changes, DeployError, Deployed, Effect, MetricEffect, PackageStatus, Step, StepKind, VersionRecord,
     VersionState, VersionStatus,
@@ -83,6 +88,7 @@ pub use http::{Limits, Server};
 pub use listen::{ListenAddress, listen_address, listen_address_like};
 pub use node::{Node, SourceStatus};
 pub use package::NodePackage;
+pub use permission::{Permission, Permissions};
 pub use reading::NodeServing;
 pub use restore::{RestoreProgress, RestoredSource, restore};
 pub use sink_status::{SinkMetricStatus, SinkStatus};

@@ -23,6 +23,7 @@ use crate::deployment::Deployments;
 use crate::error::NodeError;
 use crate::folder_lock;
 use crate::package::NodePackage;
+use crate::permission::Permissions;
 use crate::reading::NodeServing;
 use crate::sink_start::{self, PreparedSink};
 use crate::sink_status::SinkState;
@@ -58,6 +59,7 @@ pub struct Node {
     _storing: Pool,
     sinks: Vec<Arc<SinkState>>,
     deployments: Arc<Deployments>,
+    permissions: Arc<Permissions>,
     _lock: Arc<folder_lock::FolderLock>,
 }
 
@@ -85,6 +87,7 @@ impl Node {
         package: &NodePackage,
     ) -> Result<Self, NodeError> {
         let runtime = tokio::runtime::Handle::try_current()?;
+        let permissions = Arc::new(Permissions::new(config)?);
         let Claimed { mut start, prepared, lock } = claim(config, package, marked)?;
         let OpenedLog { log, truncated_tail, archivers, views, storage } =
             open_log(config, &start, disk, marked, &runtime)?;
@@ -128,6 +131,7 @@ impl Node {
             _storing: storing,
             sinks: prepared.iter().map(PreparedSink::state).collect(),
             deployments,
+            permissions,
             _lock: lock,
         };
         batches.into_iter().try_for_each(|batch| Ok::<_, NodeError>(starts.start(starts.ready(batch)?)?))?;
@@ -144,6 +148,11 @@ impl Node {
         let thread = std::thread::Builder::new().name("metricc-deploy".to_owned());
         self.threads.add(thread.spawn(move || deployments.run(&changed))?);
         Ok(())
+    }
+
+    /// Who may do what.
+    pub fn permissions(&self) -> &Arc<Permissions> {
+        &self.permissions
     }
 
     /// The serving layer.

@@ -18,7 +18,7 @@ use metricc_client::{
 use metricc_compiler::{EngineOptions, MetricPlan};
 use metricc_log::Frontier;
 use metricc_runtime_serve::{
-    FEW_ROWS, IndexedSegment, LocalServing, OpenAnswer, Presented, Published, Query, ServedTable,
+    Access, FEW_ROWS, IndexedSegment, LocalServing, OpenAnswer, Presented, Published, Query, ServedTable,
     ServingTables, Turns, Versions, explained, served, whole,
 };
 use tokio::sync::watch;
@@ -54,6 +54,13 @@ impl NodeServing {
     ) -> Self {
         let past = PastQueue::new(past.at_a_time, past.waiting);
         NodeServing { local, sources, answering, past, is_closed: watch::Sender::new(false) }
+    }
+
+    /// The same node, as a reader sees it: metrics that it may not read are not there, and rows that it may
+    /// not read are in no answer.
+    #[must_use]
+    pub fn with_access(&self, access: Access) -> Self {
+        NodeServing { local: self.local.with_access(access), ..self.clone() }
     }
 
     /// What answers may take.
@@ -317,7 +324,12 @@ impl Serving for NodeServing {
     fn metrics(&self) -> BoxFuture<'_, Result<Vec<ServedMetric>, ServingError>> {
         let metrics = self.local.metrics();
         let version = self.local.live_version();
+        // Costs are those of all rows.
+        let sees_all = *self.local.access() == Access::Everything;
         let cost = move |name: &str| {
+            if !sees_all {
+                return None;
+            }
             let plan = version.base.iter().find(|plan| plan.metric.name == name)?;
             self.sources.find(&plan.metric.source.name)?.cost_of(plan)
         };

@@ -35,12 +35,13 @@ pub struct LocalServing {
 pub struct ServedSnapshot {
     versions: Arc<ServedVersions>,
     published: Arc<Published>,
+    access: Access,
 }
 
 impl ServedSnapshot {
     /// The names of the metrics: base metrics, then derived ones.
     pub fn metric_names(&self) -> impl Iterator<Item = &str> {
-        self.versions.live.metrics().map(|metric| metric.name.as_str())
+        self.versions.live.metrics(&self.access).map(|metric| metric.name.as_str())
     }
 
     /// Resolves a request.
@@ -48,7 +49,7 @@ impl ServedSnapshot {
     /// # Errors
     /// As [`LocalServing::query`].
     pub fn query(&self, request: ReadRequest) -> Result<Query, ServingError> {
-        Query::new(&self.versions, request)
+        Query::new(&self.versions, request, &self.access)
     }
 
     /// The states.
@@ -113,7 +114,8 @@ impl LocalServing {
 
     /// What is served now: all that is asked of it is of one version of the package, and of one frontier.
     pub fn snapshot(&self) -> ServedSnapshot {
-        ServedSnapshot { versions: self.versions(), published: self.published() }
+        let (versions, published) = (self.versions(), self.published());
+        ServedSnapshot { versions, published, access: self.access.clone() }
     }
 
     /// The version of the package that is live.

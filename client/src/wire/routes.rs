@@ -200,6 +200,17 @@ pub static ROUTES: &[Route] = &[
     route(Endpoint::Readyz, "GET", "/readyz", None, Operation::Probe, NONE),
 ];
 
+impl Endpoint {
+    /// Whether it answers rows of metrics and nothing else: readers who may not read everything see those that
+    /// they may read.
+    pub fn is_of_metrics(self) -> bool {
+        matches!(
+            self,
+            Endpoint::Metrics | Endpoint::Metric | Endpoint::Explain | Endpoint::Live | Endpoint::Read
+        )
+    }
+}
+
 impl Route {
     /// The route of a method and a path with `{metric}` or `{source}` in it. A method that the path does not
     /// have is taken for one that it has, which may do most.

@@ -54,6 +54,9 @@ pub enum DeployError {
         /// What has changed.
         problem: String,
     },
+    /// The condition of a reader does not fit a metric.
+    #[error("{0}")]
+    Readers(String),
     /// The metrics of the node are those of a program.
     #[error("the metrics of this node are those of its program, and are changed with it")]
     Program,

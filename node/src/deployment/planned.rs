@@ -9,7 +9,9 @@ use metricc_ir::{AnyMetric, base_metrics};
 use metricc_runtime_serve::ServedVersion;
 use serde::Serialize;
 
+use super::DeployError;
 use crate::package::NodePackage;
+use crate::reader_rights::{ReaderRights, Readers};
 
 /// A package whose metrics are planned.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub(crate) struct Planned {
     /// One for each source that it reads.
     pub(crate) sources: Vec<Arc<SourcePlan>>,
     pub(crate) served: ServedVersion,
+    /// Why restricted readers could not read what their settings say.
+    pub(crate) reader_problems: Vec<String>,
 }
 
 impl Planned {
@@ -39,7 +43,26 @@ impl Planned {
         let derived = derived.collect::<Result<Vec<_>, _>>()?;
         let calendars = calendars.clone();
         let served = ServedVersion { base, derived, calendars, ..ServedVersion::default() };
-        Ok(Planned { metrics: metrics.clone(), sources, served })
+        Ok(Planned { metrics: metrics.clone(), sources, served, reader_problems: Vec::new() })
+    }
+
+    /// The same, with what readers may read of it.
+    #[must_use]
+    pub(crate) fn for_readers(mut self, readers: &Readers) -> Self {
+        let ReaderRights { readers, problems } = ReaderRights::new(readers, &self.served);
+        (self.served.readers, self.reader_problems) = (readers, problems);
+        self
+    }
+
+    /// Checks that readers can read of it what their settings say.
+    ///
+    /// # Errors
+    /// [`DeployError::Readers`].
+    pub(super) fn check_readers(&self) -> Result<(), DeployError> {
+        match self.reader_problems.first() {
+            Some(problem) => Err(DeployError::Readers(problem.clone())),
+            None => Ok(()),
+        }
     }
 
     /// The base metrics over a source.

@@ -17,6 +17,7 @@ use super::store::{StepKind, VersionRecord, VersionState, VersionStore, Versions
 use super::{Version, now_us, unreadable};
 use crate::error::NodeError;
 use crate::package::NodePackage;
+use crate::reader_rights::{Readers, warn_of_unknown};
 
 /// Who deploys the file that a node is started with.
 const AT_START: &str = "serve";
@@ -72,6 +73,34 @@ impl Start {
             versions.versions.retain(|version| is_kept(version.number));
             unwritten.get_or_insert(None);
         }
+    }
+
+    /// Says of each version what readers may read of it.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] if a condition does not fit a metric of the live version. Of other versions, such
+    /// a metric is not readable, and the version does not become live.
+    pub(crate) fn restrict(&mut self, readers: &Readers) -> Result<(), NodeError> {
+        if readers.is_empty() {
+            return Ok(());
+        }
+        let restricted = |version: &Version| {
+            let planned = version.planned.clone().for_readers(readers);
+            Arc::new(Version { record: version.record.clone(), planned })
+        };
+        self.live = restricted(&self.live);
+        if let Some(problem) = self.live.planned.reader_problems.first() {
+            return Err(NodeError::Config(problem.clone()));
+        }
+        warn_of_unknown(readers, &self.live.planned.served);
+        for version in &mut self.others {
+            *version = restricted(version);
+            let number = version.record.number;
+            for problem in &version.planned.reader_problems {
+                tracing::warn!(version = number, "a version that cannot become live: {problem}");
+            }
+        }
+        Ok(())
     }
 
     /// Says in the log what the start changes: only once nothing is left that it could fail for.

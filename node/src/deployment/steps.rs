@@ -111,6 +111,7 @@ impl Deployments {
             }
             VersionState::Building => return Ok(Stepped { version: number, state: now, notes: Vec::new() }),
         }
+        version.planned.check_readers()?;
         let going = self.going(&state, number, &version.planned);
         let is_there = self.waits_for(&version.planned).is_none();
         match is_there {
@@ -145,6 +146,7 @@ impl Deployments {
             }
             _ => return Err(DeployError::NeverLive { version: number }),
         }
+        version.planned.check_readers()?;
         if let Some(metric) = self.lacks(&version.planned) {
             return Err(DeployError::NotFollowed { version: number, metric });
         }
@@ -213,7 +215,8 @@ impl Deployments {
 
     fn advance_in(&self, state: &mut State) -> Result<(), DeployError> {
         let Some(building) = state.with(|state| state == VersionState::Building) else { return Ok(()) };
-        if self.waits_for(&building.planned).is_some() {
+        // One with problems was deployed before the readers were changed.
+        if building.planned.check_readers().is_err() || self.waits_for(&building.planned).is_some() {
             return Ok(());
         }
         let (number, by) = (building.record.number, building.record.by.clone());

@@ -1,63 +1,47 @@
 //! Access control: tokens with scopes, and the host names under which the node answers.
 
+use std::sync::Arc;
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metricc_client::wire::{Route, Scope, code};
-use metricc_http_api::ApiError;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use metricc_http_api::{ApiError, ReaderServing};
 
 use super::headers::{self, single};
 use super::host::Hosts;
-use crate::config::Tokens;
+use crate::config::Config;
 use crate::error::NodeError;
 use crate::listen::ListenAddress;
+use crate::node::Node;
+use crate::permission::{Permission, Permissions};
+use crate::reading::NodeServing;
 
-/// Tokens, which are kept as hashes, and host names.
+/// What a restricted reader is told of everything else.
+const ONLY_METRICS: &str =
+    "the token is one of a reader of some metrics: it reads their rows, and nothing else of the node";
+
+/// Who may do what over HTTP, and under which host names.
 #[derive(Debug)]
-pub(crate) struct Access {
-    tokens: Vec<([u8; 32], Scope)>,
+pub(crate) struct HttpAccess {
+    permissions: Arc<Permissions>,
     hosts: Hosts,
+    serving: NodeServing,
 }
 
-impl Access {
-    /// Reads the tokens.
-    pub(crate) fn new(tokens: &Tokens, hosts: &[String], listen: &ListenAddress) -> Result<Self, NodeError> {
-        let mut known = Vec::new();
-        let scopes =
-            [(&tokens.ingest, Scope::Ingest), (&tokens.query, Scope::Query), (&tokens.admin, Scope::Admin)];
-        for (references, scope) in scopes {
-            for (index, reference) in references.iter().enumerate() {
-                let name = scope.name();
-                let problem =
-                    |problem| NodeError::Config(format!("token {} of `tokens.{name}` {problem}", index + 1));
-                known.push((Sha256::digest(reference.read().map_err(problem)?).into(), scope));
-            }
-        }
-        if known.is_empty() && !listen.address.ip().is_loopback() {
-            return Err(NodeError::Config(format!(
-                "`listen` is {listen}, which others can reach, and there is no token: add one under `[tokens]`, as in \
-                 `query = [\"file:query.token\"]`, or listen on 127.0.0.1"
-            )));
-        }
-        Ok(Access { tokens: known, hosts: Hosts::new(hosts, listen) })
+/// Checks that a node that others can reach has tokens.
+///
+/// # Errors
+/// [`NodeError::Config`].
+pub(crate) fn check_reachable(permissions: &Permissions, listen: &ListenAddress) -> Result<(), NodeError> {
+    if permissions.has_tokens() || listen.address.ip().is_loopback() {
+        return Ok(());
     }
-
-    /// Whether the token of a request permits a scope; `None` if there is no such token.
-    fn grants(&self, token: &str, scope: Scope) -> Option<bool> {
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        let mut found: Option<bool> = None;
-        for (known, granted) in &self.tokens {
-            // Every token is compared, and in constant time, so that the duration gives nothing away.
-            if known.ct_eq(&digest).into() {
-                let is_granted = *granted == scope || *granted == Scope::Admin;
-                found = Some(found.unwrap_or(false) || is_granted);
-            }
-        }
-        found
-    }
+    Err(NodeError::Config(format!(
+        "`listen` is {listen}, which others can reach, and there is no token: add one under `[tokens]`, as in \
+         `query = [\"file:query.token\"]`, or listen on 127.0.0.1"
+    )))
 }
 
 /// Whether a browser sends this on behalf of a page of another site. A page cannot keep its browser from
@@ -72,12 +56,10 @@ fn is_of_another_site(headers: &HeaderMap, host: Option<&str>) -> bool {
     matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"))
 }
 
-/// The scope that a request needs; `None` if it needs no token.
-fn scope_of(request: &Request) -> Option<Scope> {
+/// The route of a request; what is no route has none.
+fn route_of(request: &Request) -> Option<&'static Route> {
     let path = request.extensions().get::<MatchedPath>();
-    // What is no route tells those alone that there is none who may read.
-    let route = path.and_then(|path| Route::of(request.method().as_str(), path.as_str()));
-    route.map_or(Some(Scope::Query), |route| route.scope)
+    path.and_then(|path| Route::of(request.method().as_str(), path.as_str()))
 }
 
 /// The token that a request sends: the name of the scheme may have any case.
@@ -89,13 +71,19 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
 
 /// Rejects requests that are not permitted, and adds headers to every response.
 pub(crate) async fn check(
-    State(access): State<std::sync::Arc<Access>>,
-    request: Request,
+    State(access): State<Arc<HttpAccess>>,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match access.rejection(&request) {
+    let mut response = match access.permitted(&request) {
         Err(response) => *response,
-        Ok(()) => next.run(request).await,
+        Ok(permission) => {
+            if permission.access().reader().is_some() {
+                let seen = access.serving.with_access(permission.access().clone());
+                request.extensions_mut().insert(ReaderServing(Arc::new(seen)));
+            }
+            next.run(request).await
+        }
     };
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -103,9 +91,18 @@ pub(crate) async fn check(
     response
 }
 
-impl Access {
+impl HttpAccess {
+    pub(crate) fn new(config: &Config, node: &Node) -> Result<Self, NodeError> {
+        let (permissions, serving) = (node.permissions().clone(), node.serving().clone());
+        check_reachable(&permissions, &config.listen)?;
+        Ok(HttpAccess { permissions, hosts: Hosts::new(&config.hosts, &config.listen), serving })
+    }
+
+    /// Who sends a request.
+    ///
+    /// # Errors
     /// The response to a request that is not permitted.
-    fn rejection(&self, request: &Request) -> Result<(), Box<Response>> {
+    fn permitted(&self, request: &Request) -> Result<Arc<Permission>, Box<Response>> {
         let other_form = |error: ApiError| Box::new(error.into_response());
         headers::check(request).map_err(other_form)?;
         let host = self.hosts.check(request).map_err(other_form)?;
@@ -114,41 +111,43 @@ impl Access {
             let message = "requests from pages of other sites are rejected";
             return Err(other_form(ApiError::new(StatusCode::FORBIDDEN, code::OTHER_SITE, message)));
         }
-        match scope_of(request) {
-            Some(scope) if !self.tokens.is_empty() => self.check_token(request.headers(), scope),
-            _ => Ok(()),
+        let route = route_of(request);
+        // What is no route tells those alone that there is none who may read.
+        let scope = route.map_or(Some(Scope::Query), |route| route.scope);
+        let (Some(scope), None) = (scope, self.permissions.without_token()) else {
+            return Ok(self.permissions.anyone());
+        };
+        let permission = self.check_token(request.headers(), scope)?;
+        let is_of_rows = route.is_none_or(|route| route.endpoint.is_of_metrics());
+        if permission.access().reader().is_some() && !is_of_rows {
+            return Err(other_form(ApiError::new(StatusCode::FORBIDDEN, code::FORBIDDEN, ONLY_METRICS)));
         }
+        Ok(permission)
     }
 
-    fn check_token(&self, headers: &HeaderMap, scope: Scope) -> Result<(), Box<Response>> {
+    fn check_token(&self, headers: &HeaderMap, scope: Scope) -> Result<Arc<Permission>, Box<Response>> {
         let given = bearer(headers).map_err(|error| Box::new(error.into_response()))?;
-        let (status, code, message, challenge) = match given.map(|token| self.grants(token, scope)) {
-            Some(Some(true)) => return Ok(()),
-            Some(Some(false)) => (
+        let name = scope.name();
+        let (status, code, message, challenge) = match given.map(|token| self.permissions.of_token(token)) {
+            Some(Some(permission)) if permission.allows(scope) => return Ok(permission),
+            Some(Some(_)) => (
                 StatusCode::FORBIDDEN,
                 code::FORBIDDEN,
-                format!(
-                    "the token does not have the scope `{0}`: use one of the node's {0} tokens",
-                    scope.name()
-                ),
-                format!("Bearer error=\"insufficient_scope\", scope=\"{}\"", scope.name()),
+                format!("the token does not have the scope `{name}`: use one of the node's {name} tokens"),
+                format!("Bearer error=\"insufficient_scope\", scope=\"{name}\""),
             ),
             Some(None) => (
                 StatusCode::UNAUTHORIZED,
                 code::UNAUTHORIZED,
-                format!(
-                    "the token is not one of the node's; one with the scope `{}` is required",
-                    scope.name()
-                ),
+                format!("the token is not one of the node's; one with the scope `{name}` is required"),
                 "Bearer error=\"invalid_token\"".to_owned(),
             ),
             None => (
                 StatusCode::UNAUTHORIZED,
                 code::UNAUTHORIZED,
                 format!(
-                    "a token with the scope `{}` is required: send it as `Authorization: Bearer TOKEN`, or with \
-                     `--token-file FILE` of the command",
-                    scope.name()
+                    "a token with the scope `{name}` is required: send it as `Authorization: Bearer TOKEN`, or with \
+                     `--token-file FILE` of the command"
                 ),
                 "Bearer".to_owned(),
             ),

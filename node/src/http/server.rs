@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
-use super::access::{self, Access};
+use super::access::{self, HttpAccess};
 use super::closing::ErrorBodies;
 use super::connection_limits::{Admitted, Connections, Limit};
 use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
@@ -31,6 +31,7 @@ use super::{ingest, package, package_diff, sources};
 use crate::config::Config;
 use crate::error::NodeError;
 use crate::node::Node;
+use crate::permission::Permissions;
 
 /// How long a client that is refused may take to read why.
 const REFUSED_WITHIN: Duration = Duration::from_millis(500);
@@ -51,7 +52,7 @@ impl Server {
     /// # Errors
     /// [`NodeError::Config`] if others could reach the node without a token, or a token is missing.
     pub fn check(config: &Config) -> Result<(), NodeError> {
-        Access::new(&config.tokens, &config.hosts, &config.listen).map(|_| ())
+        access::check_reachable(&Permissions::new(config)?, &config.listen)
     }
 
     /// Listens at the address of the configuration; for port 0 the system chooses one.
@@ -59,7 +60,7 @@ impl Server {
     /// # Errors
     /// [`NodeError`] if the address is taken or not allowed, or a token is missing.
     pub async fn bind(config: &Config, node: Arc<Node>, limits: Limits) -> Result<Self, NodeError> {
-        let access = Arc::new(Access::new(&config.tokens, &config.hosts, &config.listen)?);
+        let access = Arc::new(HttpAccess::new(config, &node)?);
         let listener = TcpListener::bind(config.listen.address).await.map_err(|error| {
             let help = match error.kind() {
                 std::io::ErrorKind::AddrInUse => {

@@ -50,7 +50,8 @@ pub(super) fn claim(
         return Err(NodeError::Config(format!("`batch.cluster = \"{name}\"` {problem}")));
     }
     let store = VersionStore::new(marked.clone());
-    let start = deployment::start(store, package, config.batch_cluster.is_none())?;
+    let mut start = deployment::start(store, package, config.batch_cluster.is_none())?;
+    start.restrict(&config.readers)?;
     let prepared = sink_start::prepare(config, &start.live.planned.metrics)?;
     let lock = Arc::new(folder_lock::lock(&config.data, &config.listen.to_string())?);
     start.check_unchanged()?;

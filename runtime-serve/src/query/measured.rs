@@ -25,8 +25,8 @@ impl Query {
                 MeasuredRows::of_base(plan, &segment, &options).map_err(failed)
             }
             ServedPlan::Derived(plan) => {
-                let segments = bases.iter().zip(metrics).map(|(base, metric)| metric.merged(base));
-                let segments: Vec<&Segment> = segments.collect::<Result<_, _>>().map_err(failed)?;
+                let segments = self.readable_bases(&metrics).map_err(failed)?;
+                let segments: Vec<&Segment> = segments.iter().map(|segment| &**segment).collect();
                 MeasuredRows::of_derived(plan, &segments, self.options()).map_err(failed)
             }
         }
