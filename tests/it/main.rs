@@ -25,6 +25,7 @@ mod pages;
 mod presentation;
 mod questions;
 mod ranges;
+mod readers;
 mod reading;
 mod records_in_rust;
 mod roll_up;

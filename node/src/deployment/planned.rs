@@ -59,9 +59,9 @@ impl Planned {
     /// # Errors
     /// [`DeployError::Readers`].
     pub(super) fn check_readers(&self) -> Result<(), DeployError> {
-        match self.reader_problems.first() {
-            Some(problem) => Err(DeployError::Readers(problem.clone())),
-            None => Ok(()),
+        match self.reader_problems.is_empty() {
+            true => Ok(()),
+            false => Err(DeployError::Readers(self.reader_problems.join("\n"))),
         }
     }
 

@@ -89,8 +89,9 @@ impl Start {
             Arc::new(Version { record: version.record.clone(), planned })
         };
         self.live = restricted(&self.live);
-        if let Some(problem) = self.live.planned.reader_problems.first() {
-            return Err(NodeError::Config(problem.clone()));
+        let problems = &self.live.planned.reader_problems;
+        if !problems.is_empty() {
+            return Err(NodeError::Config(problems.join("\n")));
         }
         warn_of_unknown(readers, &self.live.planned.served);
         for version in &mut self.others {

@@ -31,6 +31,7 @@ mod past_frontiers;
 mod private_files;
 mod questions;
 mod ranges;
+mod readers;
 mod restart_changed;
 mod sealed_rows;
 mod serving;
