@@ -7,6 +7,8 @@
 //! | `by=NAME,NAME` | [`ReadRequest::by`]; without a name, no key |
 //! | `having.NAME=VALUE` | [`ReadRequest::having`], as keys; of one metric |
 //! | `order=-NAME,NAME`, `per_window=3` | [`ReadRequest::order`], [`ReadRequest::per_window`]; of one metric |
+//! | `totals=NAME,NAME`, `compare=1` | [`ReadRequest::totals`], [`ReadRequest::compare`] |
+//! | `share=NAME,NAME:KEY` | [`ReadRequest::share`], of one metric |
 //! | `from=BOUND`, `to=BOUND` | [`RangeBound`]: a date, as `2026-04-25`, or RFC 3339, as `2026-04-25T00:00:00Z` |
 //! | `grain=WINDOW` | as in the language: `6h`, `day in Europe/London`, `week in us_east`, `all` |
 //! | `latest=true`, `fill=true`, `receipt=true` | `true`, `false`; without a value it is `true` |
@@ -93,6 +95,7 @@ impl ReadRequest {
                 "limit" => request.limit = Some(limit(&name, &text)?),
                 "cursor" => request.cursor = Some(text),
                 "order" => request.order = names(&text),
+                "share" => request.share = names(&text),
                 "per_window" => request.per_window = Some(limit(&name, &text)?),
                 _ if let Some(output) = name.strip_prefix("having.") => {
                     add_condition(&mut request.having, output, &text)?;
@@ -145,6 +148,8 @@ impl ReadRequest {
             "min_frontier" => self.min_frontier = Some(frontier(name, text)?),
             "epoch" => self.epoch = Some(text.to_owned()),
             "by" => self.by = Some(names(text)),
+            "totals" => self.totals = names(text),
+            "compare" => self.compare = Some(limit(name, text)?),
             _ => match name.strip_prefix("key.") {
                 Some(key) => add_condition(&mut self.keys, key, text)?,
                 None => return Ok(false),
@@ -162,6 +167,7 @@ impl ReadRequest {
             ("cursor", self.cursor.clone()),
             ("order", (!self.order.is_empty()).then(|| self.order.join(","))),
             ("per_window", self.per_window.map(|most| most.to_string())),
+            ("share", (!self.share.is_empty()).then(|| self.share.join(","))),
         ];
         parameters.extend(own.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))));
         let having = self.having.iter().map(|(name, value)| (format!("having.{name}"), value.to_string()));
@@ -179,7 +185,8 @@ impl ReadRequest {
         };
         let is_page = first.limit.is_some() || first.cursor.is_some();
         let is_ordered = !first.order.is_empty() || !first.having.is_empty() || first.per_window.is_some();
-        if is_page || is_ordered || !others.iter().all(is_alike) {
+        let is_of_one = is_page || is_ordered || !first.share.is_empty();
+        if is_of_one || !others.iter().all(is_alike) {
             return None;
         }
         let named = |request: &ReadRequest| match &request.hash {
@@ -200,6 +207,8 @@ impl ReadRequest {
         add("to", self.to.map(|bound| bound.to_string()));
         add("grain", self.grain.clone());
         add("by", self.by.as_ref().map(|by| by.join(",")));
+        add("totals", (!self.totals.is_empty()).then(|| self.totals.join(",")));
+        add("compare", self.compare.map(|n| n.to_string()));
         add("at", self.at.as_deref().map(offsets));
         add("min_frontier", self.min_frontier.as_deref().map(offsets));
         add("epoch", self.epoch.clone());
@@ -273,13 +282,16 @@ mod tests {
             by in proptest::option::of(prop::collection::vec("[a-z_]{1,8}", 0..3)),
             having in prop::collection::btree_map("[a-z_]{1,8}", key_values(), 0..3),
             order in prop::collection::vec("-?[a-z_]{1,8}", 0..3),
-            per_window in proptest::option::of(1..=u64::MAX),
+            (per_window, compare) in
+                (proptest::option::of(1..=u64::MAX), proptest::option::of(1..=u64::MAX)),
+            (totals, share) in
+                (prop::collection::vec("[a-z_]{1,8}", 0..3), prop::collection::vec("[a-z_]{1,8}(:[a-z]{1,8})?", 0..3)),
             limit in proptest::option::of(1..=u64::MAX),
             cursor in proptest::option::of(any::<String>()),
         ) -> ReadRequest {
             ReadRequest {
                 metric, hash, keys, from, to, grain, latest, at, min_frontier, epoch, receipt, limit, cursor,
-                by, having, order, per_window, fill,
+                by, having, order, per_window, fill, totals, share, compare,
             }
         }
     }
@@ -309,9 +321,9 @@ mod tests {
             common in requests(),
             named in prop::collection::vec(("[a-z_]{1,8}", proptest::option::of("[0-9a-f]{1,8}")), 1..4),
         ) {
-            let (having, order) = (BTreeMap::new(), Vec::new());
+            let (having, order, share) = (BTreeMap::new(), Vec::new(), Vec::new());
             let common =
-                ReadRequest { limit: None, cursor: None, per_window: None, having, order, ..common };
+                ReadRequest { limit: None, cursor: None, per_window: None, having, order, share, ..common };
             let request = |(metric, hash)| ReadRequest { metric, hash, ..common.clone() };
             let requests: Vec<ReadRequest> = named.into_iter().map(request).collect();
             let parameters = ReadRequest::several_parameters(&requests).expect("they are alike");

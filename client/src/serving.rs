@@ -38,8 +38,18 @@ pub struct ReadRequest {
     /// answer has: those of the range, and from the first to the last window with events where it has no
     /// bound.
     pub fill: bool,
-    /// At most so many rows of each window: the first ones in the order.
+    /// At most so many rows of each window: the first ones in the order. Totals are counted by themselves.
     pub per_window: Option<u64>,
+    /// Keys that are rolled up beside the rows: the last of them alone, then the last two, up to all of them.
+    /// A total is the row of a metric without these keys; conditions on keys apply to it, and those on values
+    /// do not change it.
+    pub totals: Vec<String>,
+    /// Values of which rows have the share in the total of their window, as `OUTPUT_share`: `OUTPUT`, or
+    /// `OUTPUT:KEY:KEY` for the share in the total of these keys.
+    pub share: Vec<String>,
+    /// Rows have their values so many windows before as well, as `OUTPUT_previous`, and what has changed
+    /// since, as `OUTPUT_difference` and `OUTPUT_ratio`.
+    pub compare: Option<u64>,
     /// Only windows of the metric that start at this date or instant, or later.
     pub from: Option<RangeBound>,
     /// Only windows of the metric that start before this date or instant.
@@ -88,7 +98,8 @@ pub struct Served<R = JsonRows> {
     pub notes: Vec<String>,
     /// Rows by window, then keys: `{"metric": …, "key": {…}, "window": {…}, "value": …}`. A row of which a
     /// value could not be computed has `"overflow": {"value": 2}` as well: the name of the value, and how
-    /// many events left their types.
+    /// many events left their types. A total has `"rolled_up": ["city"]`: the keys that are rolled up. What
+    /// the request asks for beside the value is in `"beside": {…}`.
     pub rows: R,
     /// The cursor of the next page, if the request has a limit and rows are left.
     #[serde(default, skip_serializing_if = "Option::is_none")]

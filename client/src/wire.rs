@@ -120,6 +120,25 @@ pub static PARAMETERS: &[ParameterSpec] = &[
         "at most so many rows of each window, the first ones in the order",
     ),
     parameter(
+        "totals",
+        ParameterValue::Text,
+        ParameterOf::Any,
+        "keys with commas between them that are rolled up beside the rows: the last one, the last two, up to all of them",
+    ),
+    parameter(
+        "share",
+        ParameterValue::Text,
+        ParameterOf::Rows,
+        "values of which rows have the share in the total of their window, with commas between them; `VALUE:KEY` is \
+         the share in the total of a key",
+    ),
+    parameter(
+        "compare",
+        ParameterValue::Count,
+        ParameterOf::Windows,
+        "rows have their values so many windows before as well, the difference and the ratio",
+    ),
+    parameter(
         "at",
         ParameterValue::Frontier,
         ParameterOf::Any,

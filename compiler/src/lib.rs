@@ -30,6 +30,7 @@ mod source_plan;
 mod state;
 mod state_schema;
 mod summary;
+mod two_values;
 mod user_defined;
 mod wanted_rows;
 
@@ -53,3 +54,4 @@ pub use source_plan::SourcePlan;
 pub use state::ROW_COUNT;
 pub use state_schema::StateForm;
 pub use summary::summary;
+pub use two_values::OfTwoValues;

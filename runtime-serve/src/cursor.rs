@@ -44,6 +44,7 @@ pub(crate) fn fingerprint(
         conditions.iter().for_each(|(name, value)| (name, value.to_string()).hash(&mut hasher));
     }
     (&request.by, &request.order, request.per_window, request.fill).hash(&mut hasher);
+    (&request.totals, &request.share, request.compare).hash(&mut hasher);
     (request.from, request.to, &request.grain, request.latest).hash(&mut hasher);
     // A calendar may become another one under its name.
     format!("{grain:?}").hash(&mut hasher);

@@ -18,6 +18,7 @@ use metricc_ir::{Kind, Operand, RowType, Window};
 
 use crate::overflow;
 use crate::present::{Outputs, columns_of, identity_outputs, scope};
+use crate::roll_up::starts;
 use crate::{Presented, ReadOptions, ServeError, read};
 
 /// Presents a derived metric. `segments` has one for each operand of the plan, in their order, all of them up
@@ -30,14 +31,26 @@ pub fn derive(
     segments: &[&Segment],
     options: &ReadOptions,
 ) -> Result<Presented, ServeError> {
+    derive_until(plan, segments, options, None)
+}
+
+/// As [`derive`], where the last window that operands have reached is known: `segments` are some of the
+/// groups that decide it.
+pub(crate) fn derive_until(
+    plan: &DerivedPlan,
+    segments: &[&Segment],
+    options: &ReadOptions,
+    known_last: Option<i64>,
+) -> Result<Presented, ServeError> {
     let of_operand =
         |index: usize, options: &ReadOptions| read(&plan.operands[index], segments[index], options);
-    let Joined { row_type, operands, keys, windows, rows } = joined(plan, options, of_operand)?;
+    let Joined { row_type, operands, keys, windows, rows } = joined(plan, options, known_last, of_operand)?;
     let all: Vec<usize> = (0..plan.outputs.len()).collect();
     let (outputs, overflow) = outputs(plan, &all, &operands, &rows)?;
     let n_rows = rows.len();
     let partial = options.partial(&plan.derived.window, windows.as_deref());
-    Ok(Presented { row_type: Arc::new(row_type), n_rows, windows, partial, keys, outputs, overflow })
+    let (row_type, n_beside, totals) = (Arc::new(row_type), 0, None);
+    Ok(Presented { row_type, n_rows, windows, partial, keys, outputs, n_beside, totals, overflow })
 }
 
 /// The rows of the operands of a derived metric, joined.
@@ -53,10 +66,11 @@ pub(crate) struct Joined {
 }
 
 /// Joins the rows of the operands, which `read` gives for the index of one and the windows and keys that are
-/// read of it.
+/// read of it. Where it is known which window is the last one that operands have reached, it is given.
 pub(crate) fn joined(
     plan: &DerivedPlan,
     options: &ReadOptions,
+    known_last: Option<i64>,
     mut read: impl FnMut(usize, &ReadOptions) -> Result<Presented, ServeError>,
 ) -> Result<Joined, ServeError> {
     let derived = &plan.derived;
@@ -76,7 +90,7 @@ pub(crate) fn joined(
     let mut join = Join::new(&row_type, derived.operands.len())?;
     let mut operands = Vec::with_capacity(derived.operands.len());
     let reached = derived.operands.iter().map(|operand| operand.offset).min().unwrap_or(0);
-    let mut last = None;
+    let mut last = known_last;
     for (index, operand) in derived.operands.iter().enumerate() {
         // A range is one of the metric's own windows, which a roll-up leaves no trace of.
         let has_grain = grain.is_some();
@@ -92,7 +106,7 @@ pub(crate) fn joined(
             rows.keys = kept.iter().map(|key| rows.keys[*key].clone()).collect();
         }
         let windows = rows.windows.as_ref().map(|windows| join.later(windows, operand.offset));
-        if operand.offset == reached {
+        if known_last.is_none() && operand.offset == reached {
             let starts = windows.iter().flatten().flatten().map(|(start, _)| *start);
             last = last.max(starts.max());
         }
@@ -109,6 +123,32 @@ pub(crate) fn joined(
     let is_empty = window != Window::AllTime && last.is_none();
     let (keys, windows, rows) = join.rows(|start| !is_empty && start.is_none_or(in_range))?;
     Ok(Joined { row_type, operands, keys, windows, rows })
+}
+
+/// The start of the last window that operands with the least offset have reached, in windows of the rows;
+/// `None` if there is none.
+pub(crate) fn last_reached(
+    plan: &DerivedPlan,
+    segments: &[&Segment],
+    window: &Window,
+) -> Result<Option<i64>, ServeError> {
+    let (shift, rule) = (Shift::new(window)?, WindowRule::new(window)?);
+    let least = plan.derived.operands.iter().map(|operand| operand.offset).min().unwrap_or(0);
+    let mut last = None;
+    for (operand, segment) in plan.derived.operands.iter().zip(segments) {
+        if operand.offset == least && operand.metric.window.has_start() {
+            let start = starts(&operand.metric.name, segment.states.column(0))?.last().copied();
+            let start = start.map(|start| coarse_start(&rule, &operand.metric.window, window, start));
+            let later = start.and_then(|start| shift.later((start, rule.end_of(start)), operand.offset));
+            last = last.max(later.map(|(start, _)| start));
+        }
+    }
+    Ok(last)
+}
+
+/// The start of the window of rows in which a window of a metric lies.
+pub(crate) fn coarse_start(rule: &WindowRule, of_metric: &Window, of_rows: &Window, start: i64) -> i64 {
+    if of_rows.is_cut_as(of_metric) { start } else { rule.start_of(start) }
 }
 
 /// For each key that rows keep, its index in an operand.
@@ -129,7 +169,7 @@ pub(crate) fn kept_of_operand(operand: &Operand, options: &ReadOptions) -> Optio
 pub(crate) type OperandRows = Vec<Option<u32>>;
 
 /// Rows by window and keys, in the order of their bytes.
-struct Join<'a> {
+pub(crate) struct Join<'a> {
     row_type: &'a RowType,
     shift: Shift,
     converter: RowConverter,
@@ -138,7 +178,7 @@ struct Join<'a> {
 }
 
 impl<'a> Join<'a> {
-    fn new(row_type: &'a RowType, n_operands: usize) -> Result<Self, CompileError> {
+    pub(crate) fn new(row_type: &'a RowType, n_operands: usize) -> Result<Self, CompileError> {
         let mut fields = Vec::new();
         if row_type.window != Window::AllTime {
             fields.extend([data_type(&Kind::Timestamp), data_type(&Kind::Timestamp)]);
@@ -153,13 +193,13 @@ impl<'a> Join<'a> {
         Ok(Join { row_type, shift, converter, rows: BTreeMap::new(), n_operands })
     }
 
-    fn later(&self, windows: &[(i64, i64)], n_windows: i64) -> Vec<Option<(i64, i64)>> {
+    pub(crate) fn later(&self, windows: &[(i64, i64)], n_windows: i64) -> Vec<Option<(i64, i64)>> {
         windows.iter().map(|window| self.shift.later(*window, n_windows)).collect()
     }
 
     /// Adds the rows of an operand, with the window of each in the derived metric; `None` if there is no such
     /// window.
-    fn add(
+    pub(crate) fn add(
         &mut self,
         operand: usize,
         rows: &Presented,
@@ -196,7 +236,7 @@ impl<'a> Join<'a> {
 
     /// Keys and windows of the rows whose windows are kept, and the row of each operand.
     #[allow(clippy::type_complexity)]
-    fn rows(
+    pub(crate) fn rows(
         &self,
         is_kept: impl Fn(Option<i64>) -> bool,
     ) -> Result<(Vec<ArrayRef>, Option<Vec<(i64, i64)>>, Vec<OperandRows>), CompileError> {
@@ -271,14 +311,14 @@ pub(crate) fn derived_identity(plan: &DerivedPlan) -> Result<Vec<ArrayRef>, Serv
 }
 
 /// How windows follow one another.
-enum Shift {
+pub(crate) enum Shift {
     Fixed { step: i64, rule: WindowRule },
     Calendar(BucketRule),
     None,
 }
 
 impl Shift {
-    fn new(window: &Window) -> Result<Self, CompileError> {
+    pub(crate) fn new(window: &Window) -> Result<Self, CompileError> {
         Ok(match window {
             Window::Tumbling(step) | Window::Sliding { step, .. } => {
                 Shift::Fixed { step: *step, rule: WindowRule::new(window)? }
@@ -291,7 +331,7 @@ impl Shift {
     }
 
     /// The window that follows another one after so many; `None` if there is no such window.
-    fn later(&self, window: (i64, i64), n_windows: i64) -> Option<(i64, i64)> {
+    pub(crate) fn later(&self, window: (i64, i64), n_windows: i64) -> Option<(i64, i64)> {
         if n_windows == 0 {
             return Some(window);
         }

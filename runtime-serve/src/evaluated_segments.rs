@@ -123,27 +123,31 @@ impl Evaluated {
         Ok(rows.into())
     }
 
-    /// About how many rows a metric has with those of windows without events; `None` if they are not asked
-    /// for.
+    /// About how many rows are made where a read asks for more than a row for each group: for windows without
+    /// events, totals, shares and values of earlier windows. `None` if it does not.
     ///
     /// # Errors
     /// As [`Evaluated::read`].
-    pub fn filled_rows(
+    pub fn asked_rows(
         &self,
         metric: &AnyMetric,
         imports: &Imports,
         reading: &Reading,
     ) -> Result<Option<u64>, ServeError> {
         match metric {
-            _ if !reading.fills() => Ok(None),
+            _ if !reading.fills() && reading.beside().is_none() => Ok(None),
             AnyMetric::Base(metric) => {
                 let (plan, segment) = self.base(metric)?;
-                reading.n_filled_of_base(plan, &segment.whole(plan)?.states)
+                let segment = segment.whole(plan)?;
+                let selected = reading.selection().states_of(plan, &segment.states)?;
+                let states = selected.as_ref().unwrap_or(&segment.states);
+                let options = reading.wide_options(&metric.window)?;
+                reading.n_rows_of_base(plan, states, &options).map(Some)
             }
             AnyMetric::Derived(derived) => {
                 let (plan, segments) = self.operands(derived, imports)?;
                 let segments: Vec<&Segment> = segments.iter().map(AsRef::as_ref).collect();
-                reading.n_filled_of_derived(&plan, &segments)
+                reading.n_rows_of_derived(&plan, &segments).map(Some)
             }
         }
     }

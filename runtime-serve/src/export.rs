@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::StreamWriter;
 use metricc_client::ServingError;
 use metricc_ir::RowType;
 
-use crate::column_names::{PARTIAL, WINDOW, check_presented};
+use crate::column_names::{PARTIAL, ROLLED_UP, WINDOW, check_presented};
 use crate::typed_column::typed_column;
 use crate::{Presented, ServeError, text_table};
 
@@ -96,6 +96,11 @@ pub(crate) fn columns(presented: &Presented) -> Result<RecordBatch, ArrowError> 
     if let Some(partial) = &presented.partial {
         fields.push(Field::new(PARTIAL, DataType::Boolean, false));
         columns.push(Arc::new(BooleanArray::from(partial.clone())));
+    }
+    if let Some(totals) = &presented.totals {
+        let names: StringArray = (0..presented.n_rows).map(|row| totals.cell(row)).collect();
+        fields.push(Field::new(ROLLED_UP, DataType::Utf8, true));
+        columns.push(Arc::new(names));
     }
     let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty));
     let outputs = metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty));

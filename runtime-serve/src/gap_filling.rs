@@ -127,6 +127,8 @@ impl<'a> FilledWindows<'a> {
             outputs: outputs.collect::<Result<_, _>>()?,
             overflow: overflow.collect::<Result<_, _>>()?,
             windows: Some(windows),
+            n_beside: rows.n_beside,
+            totals: None,
             row_type: rows.row_type,
         })
     }

@@ -8,6 +8,9 @@
 //! the request leaves out a part has `"partial":true`. `"overflow":{"s":2}` follows where `s` depends on an
 //! aggregate that could not be computed: expressions over 2 events left their types; 0 where the result does.
 //!
+//! `"rolled_up":["city"]` follows the keys where those are rolled up, which are null there, and
+//! `"beside":{…}` the value, with the shares and values of earlier windows that a request asks for.
+//!
 //! Rows are written from their columns into the bytes of the answer. What is the same in all of them is made
 //! once, and so is the text of a window whose rows follow one another.
 
@@ -16,7 +19,7 @@ use std::io::Write;
 use arrow::array::{Array, ArrayRef, StructArray};
 use metricc_ir::calendar::{ZoneRules, date_text, instant_text};
 use metricc_ir::text::number::DecimalText;
-use metricc_ir::{Kind, RecordField};
+use metricc_ir::{Kind, OutputType, RecordField};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -128,7 +131,9 @@ struct RowWriter<'a> {
     window: Option<((i64, i64), bool)>,
     window_text: Vec<u8>,
     outputs: Vec<Member<'a>>,
-    /// Whether there is one output, without a name.
+    /// The values that the request asks for beside those of the metric.
+    beside: Vec<Member<'a>>,
+    /// Whether the metric has one output, without a name.
     is_bare: bool,
 }
 
@@ -140,11 +145,16 @@ impl<'a> RowWriter<'a> {
         head.extend_from_slice(b",\"key\":{");
         let keys = metric.keys.iter().zip(&presented.keys).enumerate();
         let keys = keys.map(|(index, (key, column))| Member::new(index, &key.name, &key.ty.kind, column));
-        let outputs = metric.outputs.iter().zip(&presented.outputs).enumerate();
-        let outputs = outputs.map(|(index, (output, column))| {
-            let name = output.name.as_deref().unwrap_or("value");
-            Member::new(index, name, &output.ty.kind, column)
-        });
+        let (own, beside) = metric.outputs.split_at(metric.outputs.len() - presented.n_beside);
+        let (own_columns, columns_beside) = presented.outputs.split_at(own.len());
+        let members = |outputs: &'a [OutputType], columns: &'a [ArrayRef]| -> Vec<Member<'a>> {
+            let outputs = outputs.iter().zip(columns).enumerate();
+            let member = outputs.map(|(index, (output, column))| {
+                let name = output.name.as_deref().unwrap_or("value");
+                Member::new(index, name, &output.ty.kind, column)
+            });
+            member.collect()
+        };
         RowWriter {
             presented,
             zone: presented.window_zone(),
@@ -152,15 +162,18 @@ impl<'a> RowWriter<'a> {
             keys: keys.collect(),
             window: None,
             window_text: Vec::new(),
-            outputs: outputs.collect(),
-            is_bare: matches!(&metric.outputs[..], [output] if output.name.is_none()),
+            outputs: members(own, own_columns),
+            beside: members(beside, columns_beside),
+            is_bare: matches!(own, [output] if output.name.is_none()),
         }
     }
 
     fn write(&mut self, row: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.head);
         self.keys.iter().for_each(|key| key.write(row, out));
-        out.extend_from_slice(b"},\"window\":");
+        out.push(b'}');
+        self.write_total(row, out);
+        out.extend_from_slice(b",\"window\":");
         self.write_window(row, out);
         out.extend_from_slice(b",\"value\":");
         match &self.outputs[..] {
@@ -171,8 +184,25 @@ impl<'a> RowWriter<'a> {
                 out.push(b'}');
             }
         }
+        if !self.beside.is_empty() {
+            out.extend_from_slice(b",\"beside\":{");
+            self.beside.iter().for_each(|output| output.write(row, out));
+            out.push(b'}');
+        }
         self.write_overflow(row, out);
         out.push(b'}');
+    }
+
+    /// The keys that are rolled up, if the row is a total.
+    fn write_total(&self, row: usize, out: &mut Vec<u8>) {
+        let keys = self.presented.totals.as_ref().map(|totals| totals.of_row(row)).unwrap_or_default();
+        for (index, key) in keys.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b",\"rolled_up\":[" } else { b"," });
+            write_text(key, out);
+        }
+        if !keys.is_empty() {
+            out.push(b']');
+        }
     }
 
     fn write_window(&mut self, row: usize, out: &mut Vec<u8>) {

@@ -16,6 +16,7 @@
 //! | `presented_cell`, `json_rows`, `text_table`, `typed_column`, `export`, `table_columns` | rows → JSON, text, CSV, Arrow |
 //! | `row_pieces`, `row_writer` | all rows of a metric, written piece by piece |
 //! | `condition`, `row_selection`, `gap_filling`, `row_order`, `reading` | which rows are read, and in which order |
+//! | `values_beside`, `total_rows`, `asked_rows` | totals, shares and earlier windows beside them |
 //! | `evaluated_segments` | the segments of an evaluation, and any metric that they suffice for |
 //! | `merge_segments`, `segment_ranges`, `key_index`, `indexed_segment`, `published` | one version of what is served |
 //! | `served_metrics`, `cursor`, `row_estimate`, `query` | a request, resolved, and its answer |
@@ -29,6 +30,7 @@
 mod access;
 mod answer_rows;
 mod answer_writer;
+mod asked_rows;
 mod column_names;
 mod condition;
 mod cursor;
@@ -64,8 +66,10 @@ mod served_metrics;
 mod served_table;
 mod table_columns;
 mod text_table;
+mod total_rows;
 mod turns;
 mod typed_column;
+mod values_beside;
 mod window_assembly;
 
 pub use access::{Access, Readable, RowFilter};
@@ -97,5 +101,6 @@ pub use served_metrics::ServedVersion;
 pub use served_table::{ServedTable, ServingTables, explained, served};
 pub use table_columns::TableColumns;
 pub use text_table::{TextTable, text_table};
+pub use total_rows::TotalRows;
 pub use turns::Turns;
 pub use typed_column::typed_column;

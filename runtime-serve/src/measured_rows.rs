@@ -148,12 +148,21 @@ impl MeasuredRows {
             kept.push(rows);
             Ok(presented)
         };
-        let Joined { row_type, operands, keys, windows, rows } = joined(plan, options, read)?;
+        let Joined { row_type, operands, keys, windows, rows } = joined(plan, options, None, read)?;
         let all: Vec<usize> = (0..plan.outputs.len()).collect();
         let (outputs, overflow) = derived_outputs(plan, &all, &operands, &rows)?;
         let (n_rows, row_type) = (rows.len(), Arc::new(row_type));
-        let presented =
-            Presented { row_type: row_type.clone(), n_rows, windows, partial: None, keys, outputs, overflow };
+        let presented = Presented {
+            row_type: row_type.clone(),
+            n_rows,
+            windows,
+            partial: None,
+            keys,
+            outputs,
+            n_beside: 0,
+            totals: None,
+            overflow,
+        };
         let of = Of::Derived { plan: plan.clone(), operands: kept, rows, presented: Box::new(presented) };
         Ok(MeasuredRows { row_type: (*row_type).clone(), n_rows, of })
     }

@@ -18,6 +18,7 @@ use metricc_ir::calendar::ZoneRules;
 use crate::overflow::{self, Overflow};
 use crate::range::zone_of;
 use crate::roll_up::{Grouped, starts};
+use crate::total_rows::TotalRows;
 use crate::window_assembly::assemble;
 use crate::{ReadOptions, ServeError};
 
@@ -35,8 +36,12 @@ pub struct Presented {
     pub partial: Option<Vec<bool>>,
     /// One column per key of the metric.
     pub keys: Vec<ArrayRef>,
-    /// One column per output of the metric.
+    /// One column per output: those of the metric, then those beside them that the request asks for.
     pub outputs: Vec<ArrayRef>,
+    /// How many of the outputs the request asks for.
+    pub n_beside: usize,
+    /// Which rows are totals, if the request asks for them.
+    pub totals: Option<TotalRows>,
     /// For each output, the rows that depend on what could not be computed; `None`: no row does.
     pub overflow: Vec<Option<Overflow>>,
 }
@@ -51,6 +56,8 @@ impl Presented {
             partial: None,
             keys: row_type.keys.iter().map(|key| column(&key.ty)).collect(),
             outputs: row_type.outputs.iter().map(|output| column(&output.ty)).collect(),
+            n_beside: 0,
+            totals: None,
             overflow: vec![None; row_type.outputs.len()],
             row_type: Arc::new(row_type),
         }
@@ -71,6 +78,8 @@ impl Presented {
             partial: self.partial.as_ref().map(|partial| partial[from..from + n].to_vec()),
             keys: columns(&self.keys),
             outputs: columns(&self.outputs),
+            n_beside: self.n_beside,
+            totals: self.totals.as_ref().map(|totals| totals.of_rows(from..from + n)),
             overflow: self
                 .overflow
                 .iter()
@@ -108,6 +117,8 @@ impl Presented {
             partial: first.partial.as_ref().map(|_| pieces.iter().flat_map(partial).collect()),
             keys: joined(|piece| &piece.keys)?,
             outputs: joined(|piece| &piece.outputs)?,
+            n_beside: first.n_beside,
+            totals: TotalRows::joined(pieces.iter().map(|piece| piece.totals.as_ref())),
             overflow: overflow.collect::<Result<_, _>>()?,
         })
     }
@@ -132,8 +143,12 @@ impl Presented {
         let partial = self.partial.as_ref().map(|partial| kept(partial, selected));
         let overflow = overflow::filtered(&self.overflow, &flags)
             .map_err(|error| CompileError::engine(&self.row_type.name, error))?;
-        let (n_rows, row_type) = (flags.true_count(), self.row_type);
-        Ok(Presented { n_rows, row_type, windows, partial, keys, outputs, overflow })
+        let totals = self
+            .totals
+            .as_ref()
+            .map(|totals| totals.of_rows((0..selected.len()).filter(|row| selected[*row])));
+        let (n_rows, row_type, n_beside) = (flags.true_count(), self.row_type, self.n_beside);
+        Ok(Presented { n_rows, row_type, windows, partial, keys, outputs, n_beside, totals, overflow })
     }
 
     /// The rows with these indices, in their order.
@@ -153,6 +168,11 @@ impl Presented {
             partial: self.partial.as_ref().map(|partial| at(partial, rows)),
             keys: columns(&self.keys)?,
             outputs: columns(&self.outputs)?,
+            n_beside: self.n_beside,
+            totals: self
+                .totals
+                .as_ref()
+                .map(|totals| totals.of_rows(rows.values().iter().map(|row| *row as usize))),
             overflow: overflow.collect::<Result<_, _>>()?,
         })
     }
@@ -196,8 +216,8 @@ pub(crate) fn presented(
     let n_rows = states.num_rows();
     let (outputs, overflow) = outputs(plan, &states.columns()[form.as_ref().n_group_columns..], n_rows)?;
     let partial = options.partial(&plan.metric.window, windows.as_deref());
-    let row_type = Arc::new(metric.row_type());
-    Ok(Presented { row_type, n_rows, windows, partial, keys, outputs, overflow })
+    let (row_type, n_beside, totals) = (Arc::new(metric.row_type()), 0, None);
+    Ok(Presented { row_type, n_rows, windows, partial, keys, outputs, n_beside, totals, overflow })
 }
 
 /// The same states; those of no events where an ungrouped metric of all time has none, since it has a row all

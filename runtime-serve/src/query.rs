@@ -179,7 +179,7 @@ impl Query {
     /// # Errors
     /// [`ServingError::Request`].
     pub fn check_columns(&self) -> Result<(), ServingError> {
-        self.options().check_columns(&self.reading.row_type(&self.entry.row_type)).map_err(failed)
+        self.reading.check_columns(&self.entry.row_type).map_err(failed)
     }
 
     /// The frontier that the request asks for, or its cursor; `None` for the newest one.
@@ -286,7 +286,7 @@ impl Query {
         let bases = self.entry.plan.base();
         let metrics: Option<Vec<_>> = bases.iter().map(|plan| published.states(plan)).collect();
         let Some(metrics) = metrics else {
-            return Ok(Presented::empty(self.reading.row_type(&self.entry.row_type)));
+            return Ok(self.reading.no_rows(&self.entry.row_type));
         };
         match &self.entry.plan {
             ServedPlan::Base(plan) => self.rows_of_base(plan, metrics[0]),
@@ -299,7 +299,20 @@ impl Query {
 
     fn rows_of_base(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<Presented, ServeError> {
         let (segment, options) = self.states_of_base(plan, metric)?;
-        self.reading.of_selected(plan, &segment, &options)
+        let last = self.last_readable(plan, metric)?;
+        self.reading.of_selected(plan, &segment, &options, last)
+    }
+
+    /// The start of the last window of all rows that may be read, where rows are compared with earlier ones.
+    fn last_readable(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<Option<i64>, ServeError> {
+        if self.request.compare.is_none() || !self.is_filtered() {
+            return metric.last_start(plan, None);
+        }
+        let segment = self.readable(plan, Cow::Borrowed(metric.merged(plan)?))?;
+        match plan.metric.window.has_start() {
+            true => Ok(starts(self.metric(), segment.states.column(0))?.last().copied()),
+            false => Ok(None),
+        }
     }
 
     /// The states that a read of a base metric needs, and which windows of them.
@@ -310,13 +323,14 @@ impl Query {
     ) -> Result<(Cow<'a, Segment>, ReadOptions), ServeError> {
         if let Some(keys) = self.reading.all_keys() {
             let segment = self.readable(plan, Cow::Owned(metric.of_keys(plan, keys)?))?;
-            return Ok((segment, self.options().clone()));
+            return Ok((segment, self.reading.wide_options(&plan.metric.window)?));
         }
         let mut options = self.options_from_latest(plan, metric)?;
         let segment = self.readable(plan, metric.of_windows(plan, &options)?)?;
         let selected = self.reading.selection().states_of(plan, &segment.states)?;
         if let Some(Spread::Panes { .. }) = plan.spread
             && self.request.latest
+            && self.request.compare.is_none()
             && options.to.is_none()
         {
             // The last pane of these keys begins the last of its windows.
@@ -335,8 +349,9 @@ impl Query {
         plan: &MetricPlan,
         metric: &PublishedStates,
     ) -> Result<ReadOptions, ServeError> {
-        let mut options = self.options().clone();
-        if self.is_latest_of_all() && options.grain.is_none() {
+        let mut options = self.reading.wide_options(&plan.metric.window)?;
+        let is_latest = self.is_latest_of_all() && self.request.compare.is_none();
+        if is_latest && options.grain.is_none() {
             // Only the last window has rows.
             options.from = options.from.max(metric.last_start(plan, options.to)?);
         }

@@ -4,7 +4,7 @@
 //! which a note says, and a coarser window may be rolled up from some of its windows alone, which marks it
 //! as partial. Both follow from the range and the windows, never from the events that there are.
 
-use metricc_client::RangeBound;
+use metricc_client::{RangeBound, ServingError};
 use metricc_ir::calendar::{WindowCut, ZoneRules, instant_text};
 use metricc_ir::{Window, expression_text};
 
@@ -66,6 +66,31 @@ impl ReadOptions {
             )
         });
         from.into_iter().chain(to).collect()
+    }
+
+    /// Checks that the range leaves out no part of a coarser window, whose values then would not be
+    /// comparable with those of an earlier one.
+    ///
+    /// # Errors
+    /// [`ServingError::Request`], with bounds that can be compared.
+    pub(crate) fn check_whole(&self, metric: &str, of_metric: &Window) -> Result<(), ServingError> {
+        let is_rolled_up = |grain: &&Window| !grain.is_cut_as(of_metric);
+        let Some(grain) = self.grain.as_ref().filter(is_rolled_up) else { return Ok(()) };
+        let Some((own, cut)) = WindowCut::new(of_metric).zip(WindowCut::new(grain)) else { return Ok(()) };
+        let zone = zone_of_dates(of_metric, Some(grain));
+        for (name, bound) in [("from", self.from), ("to", self.to)] {
+            let Some(first) = bound.map(|bound| own.next_start(bound)) else { continue };
+            if cut.start_of(first) != first {
+                let [start, end] = [cut.start_of(first), cut.next_start(first)];
+                let [start, end] = [start, end].map(|instant| instant_text(instant, zone.as_ref()));
+                let problem = format!(
+                    "`{name}` leaves out a part of a window of `{metric}`, and `compare` is of whole windows: use \
+                     `{name}={start}` or `{name}={end}`"
+                );
+                return Err(ServingError::Request(problem));
+            }
+        }
+        Ok(())
     }
 
     /// For each window to which those of a metric are rolled up whether the range leaves out some of them;

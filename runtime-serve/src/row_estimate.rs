@@ -4,7 +4,7 @@
 //! and in as many windows as it has panes. So few events can have many rows, which are counted from the panes
 //! alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
@@ -57,6 +57,49 @@ pub fn estimated_rows(
     }
 }
 
+/// As [`estimated_rows`], where few groups by fewer keys are expected, which are counted.
+///
+/// # Errors
+/// As [`estimated_rows`].
+pub(crate) fn counted_rows(
+    plan: &MetricPlan,
+    states: &RecordBatch,
+    options: &ReadOptions,
+) -> Result<u64, CompileError> {
+    match &options.keys {
+        Some(kept) if plan.spread.is_none() && plan.metric.window.has_start() => {
+            let states = in_range(&plan.metric.name, states, options.from, options.to)?;
+            n_groups(plan, &states, kept)
+        }
+        Some(kept) if plan.spread.is_none() => n_groups(plan, states, kept),
+        _ => estimated_rows(plan, states, options),
+    }
+}
+
+/// The groups of states by some of their keys.
+fn n_groups(plan: &MetricPlan, states: &RecordBatch, kept: &[usize]) -> Result<u64, CompileError> {
+    let name = &plan.metric.name;
+    let failed = |error| CompileError::engine(name, error);
+    let n_before = plan.form.n_group_columns - plan.metric.keys.len();
+    let windows = (0..n_before).filter(|_| plan.metric.window.has_start());
+    let columns = windows.chain(kept.iter().map(|key| n_before + key));
+    let columns: Vec<ArrayRef> = columns.map(|column| states.column(column).clone()).collect();
+    if columns.is_empty() {
+        return Ok(1);
+    }
+    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    let converter = RowConverter::new(fields).map_err(failed)?;
+    let mut groups: HashSet<Box<[u8]>> = HashSet::new();
+    for first in (0..states.num_rows()).step_by(ROWS_AT_A_TIME) {
+        metricc_log::yield_if_due();
+        let n = ROWS_AT_A_TIME.min(states.num_rows() - first);
+        let columns: Vec<ArrayRef> = columns.iter().map(|column| column.slice(first, n)).collect();
+        let rows = converter.convert_columns(&columns).map_err(failed)?;
+        groups.extend(rows.iter().map(|row| row.data().into()));
+    }
+    Ok(groups.len() as u64)
+}
+
 /// Rows that [`derive`](crate::derive) would have: at least those of the operand with the most.
 ///
 /// # Errors
@@ -66,6 +109,16 @@ pub fn estimated_derived_rows(
     segments: &[&Segment],
     options: &ReadOptions,
 ) -> Result<u64, ServeError> {
+    most_of_operands(plan, segments, options, estimated_rows)
+}
+
+/// The rows of the operand with the most.
+pub(crate) fn most_of_operands(
+    plan: &DerivedPlan,
+    segments: &[&Segment],
+    options: &ReadOptions,
+    rows_of: fn(&MetricPlan, &RecordBatch, &ReadOptions) -> Result<u64, CompileError>,
+) -> Result<u64, ServeError> {
     let mut most = 0;
     for (index, (operand, segment)) in plan.derived.operands.iter().zip(segments).enumerate() {
         // As `derive` reads its operands: a range is applied to the joined rows.
@@ -73,7 +126,7 @@ pub fn estimated_derived_rows(
         let has_grain = options.grain.is_some();
         let (from, to) = (options.from.filter(|_| has_grain), options.to.filter(|_| has_grain));
         let of_operand = ReadOptions { from, to, keys, grain: None };
-        most = most.max(estimated_rows(&plan.operands[index], &segment.states, &of_operand)?);
+        most = most.max(rows_of(&plan.operands[index], &segment.states, &of_operand)?);
     }
     Ok(most)
 }

@@ -87,13 +87,15 @@ impl RowOrder {
             rows = rows.taken(&self.ordered(&rows)?)?;
         }
         let (Some(most), Some(windows)) = (self.per_window, &rows.windows) else { return Ok(rows) };
-        let mut n_of: BTreeMap<(i64, i64), usize> = BTreeMap::new();
-        let is_kept = |window: &(i64, i64)| {
-            let n = n_of.entry(*window).or_default();
+        // Totals of each sort are counted by themselves.
+        let mut n_of: BTreeMap<((i64, i64), usize), usize> = BTreeMap::new();
+        let is_kept = |(row, window): (usize, &(i64, i64))| {
+            let n_rolled_up = rows.totals.as_ref().map_or(0, |totals| totals.n_rolled_up(row));
+            let n = n_of.entry((*window, n_rolled_up)).or_default();
             *n += 1;
             *n <= most
         };
-        let selected: Vec<bool> = windows.iter().map(is_kept).collect();
+        let selected: Vec<bool> = windows.iter().enumerate().map(is_kept).collect();
         rows.filtered(&selected)
     }
 

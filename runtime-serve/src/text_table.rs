@@ -5,14 +5,15 @@ use metricc_ir::calendar::{date_text, instant_text};
 use metricc_ir::text::number::decimal_text;
 
 use crate::Presented;
-use crate::column_names::{PARTIAL, WINDOW};
+use crate::column_names::{PARTIAL, ROLLED_UP, WINDOW};
 use crate::json_rows::cell_json;
 use crate::presented_cell::{Cell, float_text};
 
 /// Rows of text with a header, ready to be laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TextTable {
-    /// Column names: `window_start`, `window_end`, `partial` if a range may cut windows, keys, outputs.
+    /// Column names: `window_start`, `window_end`, `partial` if a range may cut windows, `rolled_up` if there
+    /// are totals, keys, outputs.
     pub header: Vec<String>,
     /// Per column, whether it holds numbers.
     pub is_number: Vec<bool>,
@@ -34,6 +35,10 @@ pub fn text_table(presented: &Presented) -> TextTable {
         header.push(PARTIAL.to_owned());
         is_number.push(false);
     }
+    if presented.totals.is_some() {
+        header.push(ROLLED_UP.to_owned());
+        is_number.push(false);
+    }
     let keys = metric.keys.iter().map(|key| (key.name.as_str(), &key.ty.kind));
     let outputs =
         metric.outputs.iter().map(|output| (output.name.as_deref().unwrap_or("value"), &output.ty.kind));
@@ -49,7 +54,8 @@ pub fn text_table(presented: &Presented) -> TextTable {
         });
         let partial = presented.partial.iter().map(|partial| Some(partial[row].to_string()));
         let cells = columns.iter().map(|((_, kind), column)| Cell::of(kind, column, row).text());
-        window.chain(partial).chain(cells).collect()
+        let total = presented.totals.iter().map(|totals| totals.cell(row));
+        window.chain(partial).chain(total).chain(cells).collect()
     });
     TextTable { rows: rows.collect(), header, is_number }
 }

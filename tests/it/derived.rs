@@ -12,7 +12,7 @@ use metricc_tests::generate::logs::{self, LogOptions};
 
 use crate::layers::{bound, options, package};
 
-const SOURCE: &str = "source s { id: string key  part: int key  at: timestamp time  x: int  d: decimal(9, 2)?  f: float  b: bool  k: string?  l: int }
+pub(crate) const SOURCE: &str = "source s { id: string key  part: int key  at: timestamp time  x: int  d: decimal(9, 2)?  f: float  b: bool  k: string?  l: int }
 calendar utc { zone \"UTC\" }
 calendar india { zone \"Asia/Kolkata\", week sunday }
 calendar brazil { zone \"America/Sao_Paulo\" }
@@ -65,7 +65,7 @@ fn renamed(formula: &str, prefix: &str) -> String {
 }
 
 /// A random log, and all metrics over it by batch, by stream and merged.
-fn evaluated(text: &str, seed: u64) -> (Vec<AnyMetric>, [Evaluated; 3]) {
+pub(crate) fn evaluated(text: &str, seed: u64) -> (Vec<AnyMetric>, [Evaluated; 3]) {
     let package = package(text);
     let source = package.checked.package.sources[0].clone();
     let events = logs::log(&source, &LogOptions::new(seed, 60));

@@ -3,6 +3,7 @@
 #![allow(clippy::too_many_lines, reason = "a test is one story, told in order")]
 
 mod aggregates;
+mod beside;
 mod cases;
 mod coarser;
 mod conformance;

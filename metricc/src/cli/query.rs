@@ -1,5 +1,9 @@
 //! `metricc query`.
 
+mod row;
+mod several;
+mod side_by_side;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -11,14 +15,15 @@ use metricc_client::{
 };
 use metricc_ir::text::visible;
 use metricc_runtime_serve::OverflowSummary;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::arguments::{QueryArguments, QueryFormat};
 use super::deploy;
 use super::plot::plot;
-use super::table::{self, Rows, values};
+use super::table::{self, Rows};
 use super::terminal::{self, Failure, counted};
+use row::{QueryRow, has_partial, has_totals};
 
 /// How long the command waits for a node that is reading its log.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -31,13 +36,25 @@ pub(crate) fn run(arguments: &QueryArguments) -> Result<ExitCode, Failure> {
 
 async fn query(arguments: &QueryArguments) -> Result<(), Failure> {
     let node = arguments.node.serving()?;
-    let Some(metric) = &arguments.metric else { return list(&node).await };
+    let (metric, others) = match &arguments.metric[..] {
+        [] => return list(&node).await,
+        [metric, others @ ..] => (metric, others),
+    };
+    if !others.is_empty() {
+        several::check(arguments)?;
+    }
     let mut request = request(metric, arguments)?;
     if let Some(version) = arguments.of_version {
         request.hash = Some(deploy::hash_of(&arguments.node, version, metric).await?);
     }
     let cover = Duration::from_micros(arguments.wait_for.unsigned_abs());
     let waiting = Waiting { start: Instant::now(), cover: arguments.wait.is_some().then_some(cover) };
+    if !others.is_empty() {
+        let of = |metric: &String| ReadRequest { metric: metric.clone(), ..request.clone() };
+        let requests: Vec<ReadRequest> = arguments.metric.iter().map(of).collect();
+        let answers = when_ready(waiting, || node.read_many(requests.clone())).await?;
+        return several::show(&answers, arguments);
+    }
     let format = match arguments.output {
         QueryFormat::Csv => Some(Format::Csv),
         QueryFormat::Arrow => Some(Format::Arrow),
@@ -153,6 +170,10 @@ async fn when_started<T, A: Future<Output = Result<T, ServingError>>>(
     }
 }
 
+fn is_number(value: &Value) -> bool {
+    value.is_number() || value.as_str().is_some_and(|text| text.parse::<f64>().is_ok())
+}
+
 fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {
     let rows = parsed(&served.rows)?;
     match arguments.output {
@@ -162,7 +183,7 @@ fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {
             }
         }
         _ if arguments.plot => terminal::data(&plot(&served.metric, &rows, terminal::terminal_width()))?,
-        _ => terminal::data(&table_of(served, &rows, arguments.limit))?,
+        _ => terminal::data(&table_of(served, arguments.limit)?)?,
     }
     for overflow in overflows(&served.metric, &rows) {
         terminal::warning(&overflow.to_string());
@@ -211,22 +232,20 @@ fn explain(explained: &Explained, arguments: &QueryArguments) -> Result<(), Fail
     }
     show(&explained.answer, arguments)?;
     for metric in &explained.of {
-        let mut sums: BTreeMap<String, (Value, Vec<String>)> = BTreeMap::new();
+        let mut sums: BTreeMap<String, (QueryRow, Vec<String>)> = BTreeMap::new();
         for (index, part) in metric.parts.iter().enumerate() {
-            for row in parsed(&part.rows)? {
-                let named = format!("{}{}", row["window"], row["key"]);
-                let (_, values) = sums.entry(named).or_insert_with(|| (row.clone(), Vec::new()));
+            for row in QueryRow::all(&part.rows)? {
+                let named = format!("{}{:?}", row.window, row.key);
+                let value = table::shown(text(row.value()).as_deref()).into_owned();
+                let (_, values) = sums.entry(named).or_insert_with(|| (row, Vec::new()));
                 values.resize(index, String::new());
-                values.push(table::shown(text(row["value"].clone()).as_deref()).into_owned());
+                values.push(value);
             }
         }
         let mut table = Table::new();
         table.load_preset(presets::UTF8_FULL_CONDENSED);
         let is_partial = has_partial(sums.values().map(|(row, _)| row));
-        let groups = |row: &Value| {
-            let row = json!({ "window": row["window"], "key": row["key"], "value": {} });
-            cells(&row, is_partial)
-        };
+        let groups = |row: &QueryRow| row.groups(is_partial, false);
         let first = sums.values().next().map(|(row, _)| groups(row)).unwrap_or_default();
         let parts = metric.parts.iter().map(|part| {
             format!(
@@ -258,17 +277,15 @@ fn text(value: Value) -> Option<String> {
     }
 }
 
-fn table_of(served: &Served, rows: &[Value], limit: usize) -> String {
-    let Some(first) = rows.first() else { return String::new() };
-    let is_partial = has_partial(rows);
-    let (header, values): (Vec<String>, Vec<Value>) = cells(first, is_partial).into_iter().unzip();
-    let is_number =
-        |value: &Value| value.is_number() || value.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+fn table_of(served: &Served, limit: usize) -> Result<String, Failure> {
+    let rows = QueryRow::all(&served.rows)?;
+    let Some(first) = rows.first() else { return Ok(String::new()) };
+    let (is_partial, has_totals) = (has_partial(&rows), has_totals(&rows));
+    let cells = |row: &QueryRow| [row.groups(is_partial, has_totals), row.values("value")].concat();
+    let (header, values): (Vec<String>, Vec<Value>) = cells(first).into_iter().unzip();
     let is_number: Vec<bool> = values.iter().map(is_number).collect();
-    let rows: Vec<Vec<Option<String>>> = rows
-        .iter()
-        .map(|row| cells(row, is_partial).into_iter().map(|(_, value)| text(value)).collect())
-        .collect();
+    let rows: Vec<Vec<Option<String>>> =
+        rows.iter().map(|row| cells(row).into_iter().map(|(_, value)| text(value)).collect()).collect();
     let rows = Rows {
         name: &served.metric,
         unit: served.unit.as_deref(),
@@ -277,7 +294,7 @@ fn table_of(served: &Served, rows: &[Value], limit: usize) -> String {
         is_number: &is_number,
         rows: &rows,
     };
-    table::table(&rows, limit)
+    Ok(table::table(&rows, limit))
 }
 
 /// What could not be computed: for each value the number of rows, and of events.
@@ -295,34 +312,13 @@ fn overflows(metric: &str, rows: &[Value]) -> Vec<OverflowSummary> {
     sums.into_iter().map(summary).collect()
 }
 
-/// Whether the range cuts the window of some row.
-fn has_partial<'a>(rows: impl IntoIterator<Item = &'a Value>) -> bool {
-    rows.into_iter().any(|row| row["window"]["partial"] == true)
-}
-
-/// Window, keys and values of a row, by their names; `is_partial` adds whether the range cuts its window.
-fn cells(row: &Value, is_partial: bool) -> Vec<(String, Value)> {
-    let mut cells = Vec::new();
-    let mut put = |name: &str, value: &Value| cells.push((name.to_owned(), value.clone()));
-    if let Some(window) = row["window"].as_object() {
-        put("window_start", &window["start"]);
-        put("window_end", &window["end"]);
-    }
-    if is_partial {
-        put("partial", &json!(row["window"]["partial"] == true));
-    }
-    for (name, value) in row["key"].as_object().into_iter().flatten() {
-        put(name, value);
-    }
-    cells.extend(values(row));
-    cells
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn served(unit: Option<&str>) -> Served {
+    fn served(unit: Option<&str>, row: &Value) -> Served {
         let (metric, hash) = ("m".to_owned(), String::new());
         Served {
             metric,
@@ -331,7 +327,7 @@ mod tests {
             epoch: None,
             unit: unit.map(str::to_owned),
             notes: Vec::new(),
-            rows: Vec::new(),
+            rows: vec![serde_json::value::to_raw_value(row).expect("JSON")],
             next: None,
             receipt: None,
         }
@@ -340,12 +336,12 @@ mod tests {
     #[test]
     fn columns_are_called_as_everywhere_and_none_is_no_text() {
         let row = json!({ "key": { "k": "none" }, "window": null, "value": null });
-        let of_one = table_of(&served(Some("EUR")), &[row], 0);
+        let of_one = table_of(&served(Some("EUR"), &row), 0).expect("a table");
         assert!(of_one.starts_with("m [EUR]\n"), "{of_one}");
         assert!(of_one.contains("│ k      ┆ value │"), "{of_one}");
         assert!(of_one.contains("│ \"none\" ┆ none  │"), "{of_one}");
         let row = json!({ "key": {}, "window": null, "value": { "n": 1, "value": 2 } });
-        let of_two = table_of(&served(None), &[row], 0);
+        let of_two = table_of(&served(None, &row), 0).expect("a table");
         assert!(of_two.contains("│ n ┆ value │"), "{of_two}");
     }
 

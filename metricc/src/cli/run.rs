@@ -86,8 +86,7 @@ fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric
         let readings = wanted.iter().map(|metric| Ok((metric, reading_of(metric, package, arguments)?)));
         for (metric, reading) in readings.filter_map(Result::<_, String>::ok) {
             let clash = |error| Failure::Message(format!("{error}, or use `--output json`"));
-            let row_type = reading.row_type(&metric.row_type());
-            reading.options().check_columns(&row_type).map_err(clash)?;
+            reading.check_columns(&metric.row_type()).map_err(clash)?;
         }
     }
     Ok(())
@@ -168,13 +167,13 @@ fn read<'a>(
         Ok(_) => {}
         Err(error) => return Err(error.into()),
     }
-    match evaluated.filled_rows(metric, &package.imports, reading) {
+    match evaluated.asked_rows(metric, &package.imports, reading) {
         Ok(Some(n_rows)) if n_rows > most => {
             return Err(Failure::Message(format!(
-                "`{name}` has about {} rows here with `--fill`, one for each key in each window of the range, and \
-                 `--max-rows` allows {}\n  help: choose a shorter range with `--from` and `--to`, fewer keys, or allow \
-                 more with `--max-rows`",
+                "`{name}` has about {} rows here with {}, and `--max-rows` allows {}\n  help: choose a shorter range \
+                 with `--from` and `--to`, fewer keys, or allow more with `--max-rows`",
                 grouped(n_rows),
+                reading.why_more_rows(),
                 grouped(most)
             )));
         }

@@ -24,7 +24,10 @@ pub(super) fn document(metrics: &[(RowType, String)], sources: &[&Source], origi
     for (row, hash) in metrics {
         let metric = &row.name;
         schemas.insert(format!("{metric}_row"), schema::result(row, hash));
-        schemas.insert(format!("{metric}_answer"), answer(metric));
+        if !row.keys.is_empty() {
+            schemas.insert(format!("{metric}_total"), schema::total(row));
+        }
+        schemas.insert(format!("{metric}_answer"), answer(row));
         schemas.insert(format!("{metric}_explained"), explained(metric));
     }
     for source in sources {
@@ -190,8 +193,14 @@ fn cost() -> Value {
     }))
 }
 
-fn answer(metric: &str) -> Value {
-    let rows = json!({ "type": "array", "items": reference(&format!("{metric}_row")) });
+fn answer(row: &RowType) -> Value {
+    let metric = &row.name;
+    let of_row = reference(&format!("{metric}_row"));
+    let item = match row.keys.is_empty() {
+        true => of_row,
+        false => json!({ "anyOf": [of_row, reference(&format!("{metric}_total"))] }),
+    };
+    let rows = json!({ "type": "array", "items": item });
     let hash = json!({ "type": "string", "description": "hash of the metric" });
     let text =
         "the rows include all events before this frontier: one offset per partition of the metric's sources";

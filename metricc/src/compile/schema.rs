@@ -20,6 +20,26 @@ pub(super) fn result(row: &RowType, hash: &str) -> Value {
     schema
 }
 
+/// The schema of a total in an answer: a row in which keys are rolled up.
+pub(super) fn total(row: &RowType) -> Value {
+    let mut schema = of_row(row);
+    for key in &row.keys {
+        let ty = ir::Type { optional: true, ..key.ty.clone() };
+        schema["properties"]["key"]["properties"][&key.name] = of_type(&ty);
+    }
+    let names: Vec<&str> = row.keys.iter().map(|key| key.name.as_str()).collect();
+    schema["properties"]["rolled_up"] = json!({
+        "type": "array",
+        "items": { "enum": names },
+        "description": "the keys that are rolled up, which have no value here",
+    });
+    if let Some(required) = schema["required"].as_array_mut() {
+        required.push(json!("rolled_up"));
+    }
+    schema["title"] = json!(format!("a total of {}", row.name));
+    schema
+}
+
 /// The schema of a row without title and description.
 fn of_row(row: &RowType) -> Value {
     let window = match row.window {
@@ -39,6 +59,11 @@ fn of_row(row: &RowType) -> Value {
         ("window", window),
         ("value", value),
     ]);
+    schema["properties"]["beside"] = json!({
+        "type": "object",
+        "description": "what the request asks for beside the value: `NAME_share`, `NAME_previous`, `NAME_difference` and \
+                        `NAME_ratio`",
+    });
     schema["properties"]["overflow"] = json!({
         "type": "object",
         "description": "values that could not be computed, each with the number of events that left their types; 0 \

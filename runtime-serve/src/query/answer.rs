@@ -96,7 +96,7 @@ impl Query {
         let rows = |part: &crate::IndexedSegment| match reading.all_keys() {
             Some(keys) => {
                 let segment = self.readable(plan, Cow::Owned(part.of_keys(plan, keys)?))?;
-                reading.of_selected(plan, &segment, reading.options())
+                reading.of_selected(plan, &segment, reading.options(), None)
             }
             None => reading.of_base(plan, &*self.readable(plan, Cow::Borrowed(part.segment()))?),
         };

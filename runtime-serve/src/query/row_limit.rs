@@ -7,7 +7,7 @@ use metricc_ir::Window;
 
 use super::{Query, failed};
 use crate::published::PublishedStates;
-use crate::row_estimate::{estimated_derived_rows, estimated_rows};
+use crate::row_estimate::estimated_rows;
 use crate::served_metrics::ServedPlan;
 use crate::{FEW_ROWS, Published, ServeError};
 
@@ -47,6 +47,13 @@ impl Query {
             let help = "with a row for each key in each window of the range, since it asks to `fill`: ask for a shorter range \
                         with `from` and `to`, or for fewer keys; `max_rows` under `[reading]` in the configuration of the \
                         node allows more";
+            let (metric, rows) = (self.metric().to_owned(), estimate.n_rows);
+            return Err(ServingError::TooManyRows { metric, rows, most, help: help.to_owned() });
+        }
+        if !self.reading.beside().is_none() {
+            let help = "with those of totals, shares and earlier windows: ask for a shorter range with `from` and `to`, for some \
+                        keys, or for fewer of them with `by`; `max_rows` under `[reading]` in the configuration of the node \
+                        allows more";
             let (metric, rows) = (self.metric().to_owned(), estimate.n_rows);
             return Err(ServingError::TooManyRows { metric, rows, most, help: help.to_owned() });
         }
@@ -93,8 +100,7 @@ impl Query {
             (Some(metrics), ServedPlan::Derived(plan)) => {
                 let segments = self.readable_bases(&metrics)?;
                 let segments: Vec<&Segment> = segments.iter().map(|segment| &**segment).collect();
-                let n_filled = self.reading.n_filled_of_derived(plan, &segments)?.unwrap_or(0);
-                n_filled.max(estimated_derived_rows(plan, &segments, self.options())?)
+                self.reading.n_rows_of_derived(plan, &segments)?
             }
         };
         Ok(RowEstimate { n_rows, is_whole: true })
@@ -103,6 +109,7 @@ impl Query {
     fn n_rows_of_base(&self, plan: &MetricPlan, metric: &PublishedStates) -> Result<u64, ServeError> {
         if plan.spread.is_none()
             && !self.request.fill
+            && self.reading.beside().is_none()
             && let Some(keys) = self.reading.all_keys()
         {
             // An index counts the groups of these keys, and each is a row at most. Of many, a range may leave
@@ -113,7 +120,6 @@ impl Query {
             }
         }
         let (states, options) = self.states_of_base(plan, metric)?;
-        let n_rows = estimated_rows(plan, &states.states, &options)?;
-        Ok(n_rows.max(self.reading.n_filled_of_base(plan, &states.states)?.unwrap_or(0)))
+        self.reading.n_rows_of_base(plan, &states.states, &options)
     }
 }

@@ -182,8 +182,8 @@ pub(crate) struct RunArguments {
     /// Maximum number of rows in a table; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) limit: usize,
-    /// Most rows of a metric whose windows overlap (`over … step …`), or that is read with `--fill`: few
-    /// events can have many
+    /// Most rows that are made of a metric whose windows overlap (`over … step …`), or that is read with
+    /// `--fill`, `--totals`, `--share` or `--compare`: few events can have many
     #[arg(long, value_name = "N", default_value_t = 5_000_000)]
     pub(crate) max_rows: u64,
     /// Memory in MiB that batch aggregation may use before it spills to disk [default: 4096]

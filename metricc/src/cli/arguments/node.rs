@@ -268,6 +268,9 @@ Examples:
   metricc query revenue --by country --order -value      rows by country alone, largest value first
   metricc query revenue --key country=IN --key country=DE --having value.from=1000
                                                          two countries, values of 1,000 or more
+  metricc query revenue --totals country --share value --compare 1
+                                                         totals of all countries, shares of them, and the window before
+  metricc query revenue visitors --by country            two metrics of one frontier side by side
   metricc query revenue --key country=IN --explain       show the parts from batch and from the tail
   metricc query revenue --at 120                         the rows as of that frontier
   metricc query revenue --wait 120                       the newest rows, from that frontier on
@@ -282,8 +285,9 @@ Exit codes:
   3  the node cannot answer yet: it is starting, computing, busy or shutting down, or the frontier of `--wait` \
 was not reached in the time of `--wait-for`")]
 pub(crate) struct QueryArguments {
-    /// Metric to read; without it, the metrics are listed
-    pub(crate) metric: Option<String>,
+    /// Metric to read, or several, whose rows of one frontier stand side by side; without it, the metrics are
+    /// listed
+    pub(crate) metric: Vec<String>,
     /// The metric as this version of the package defines it, such as a preview; `metricc versions` lists them
     #[arg(long, value_name = "VERSION", requires = "metric")]
     pub(crate) of_version: Option<u64>,

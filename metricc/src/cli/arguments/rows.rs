@@ -26,6 +26,17 @@ pub(crate) struct RowArguments {
     /// At most so many rows of each window: the first ones in the order
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) per_window: Option<u64>,
+    /// Keys that are rolled up beside the rows: the last of them, the last two, up to all of them. The column
+    /// `rolled_up` names them where a row is a total
+    #[arg(long, value_name = "NAME,…")]
+    pub(crate) totals: Option<String>,
+    /// The share of these values in the total of their window, as `NAME_share`; `NAME:KEY` is the share in
+    /// the total of a key
+    #[arg(long, value_name = "NAME,…")]
+    pub(crate) share: Option<String>,
+    /// The values so many windows before as well, as `NAME_previous`, `NAME_difference` and `NAME_ratio`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) compare: Option<u64>,
     /// Also rows for windows without events, with the value of no events: those of the range, for each of the
     /// keys that the answer has
     #[arg(long, conflicts_with = "latest")]
@@ -46,6 +57,9 @@ impl RowArguments {
             order: self.order.as_deref().map(names).unwrap_or_default(),
             by: self.by.as_deref().map(names),
             per_window: self.per_window,
+            totals: self.totals.as_deref().map(names).unwrap_or_default(),
+            share: self.share.as_deref().map(names).unwrap_or_default(),
+            compare: self.compare,
             latest: self.latest,
             fill: self.fill,
             ..ReadRequest::default()

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod bank;
+mod beside;
 mod connections;
 mod costs;
 mod deploy;
