@@ -5,6 +5,7 @@ mod batch;
 mod checks;
 mod kafka;
 mod places;
+mod postgres;
 mod readers;
 mod sinks;
 
@@ -22,6 +23,7 @@ use serde::{Deserialize, Deserializer};
 pub(crate) use batch::BatchConfig;
 pub use batch::WithoutCluster;
 pub use kafka::KafkaConfig;
+pub use postgres::PostgresConfig;
 pub use readers::{ReadableMetrics, ReaderConfig};
 pub use sinks::SinkConfig;
 
@@ -81,6 +83,9 @@ pub struct Config {
     /// Where presented values are written to, by name.
     #[serde(default)]
     pub sinks: BTreeMap<String, SinkConfig>,
+    /// PostgreSQL's protocol, if it is spoken.
+    #[serde(default)]
+    pub postgres: Option<PostgresConfig>,
     /// Whether to start although the log has lost acknowledged events. Not a setting of the file: it
     /// is meant for one start.
     #[serde(skip)]
@@ -388,6 +393,7 @@ impl Config {
             readers: BTreeMap::new(),
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
+            postgres: None,
             accept_loss: false,
             batch_cluster: None,
         }
@@ -414,6 +420,7 @@ impl Config {
         let topics = config.sources.values_mut().filter_map(|source| source.kafka.as_mut());
         topics.for_each(|topic| topic.resolve(folder));
         config.sinks.values_mut().for_each(|sink| sink.resolve(folder));
+        config.postgres.iter_mut().for_each(|postgres| postgres.resolve(folder));
         let tokens = &mut config.tokens;
         let of_readers = config.readers.values_mut().map(|reader| &mut reader.tokens);
         let of_scopes = [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin];

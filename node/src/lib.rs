@@ -41,6 +41,8 @@ mod package;
 mod past_answer_turns;
 mod past_views;
 mod permission;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod reader_rights;
 mod reading;
 mod restore;
@@ -76,8 +78,8 @@ pub use audit_line::{AuditLine, Audited};
 pub use backfill::BackfillStatus;
 pub use batch_cluster::{BatchCluster, ClusterStatus};
 pub use config::{
-    Config, ConfigError, KafkaConfig, ReadableMetrics, ReaderConfig, SinkConfig, SourceConfig, Tokens,
-    WithoutCluster,
+    Config, ConfigError, KafkaConfig, PostgresConfig, ReadableMetrics, ReaderConfig, SinkConfig,
+    SourceConfig, Tokens, WithoutCluster,
 };
 pub use deployment::{
     Changes, DeployError, Deployed, Effect, MetricEffect, PackageStatus, Step, StepKind, VersionRecord,
@@ -89,6 +91,8 @@ pub use listen::{ListenAddress, listen_address, listen_address_like};
 pub use node::{Node, SourceStatus};
 pub use package::NodePackage;
 pub use permission::{Permission, Permissions};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresServer;
 pub use reading::NodeServing;
 pub use restore::{RestoreProgress, RestoredSource, restore};
 pub use sink_status::{SinkMetricStatus, SinkStatus};

@@ -160,6 +160,11 @@ impl Node {
         &self.serving
     }
 
+    #[cfg(feature = "postgres")]
+    pub(crate) fn local(&self) -> &LocalServing {
+        &self.local
+    }
+
     /// Appends requests to the log.
     pub fn ingest(&self) -> &Ingest {
         &self.ingest

@@ -52,6 +52,13 @@ impl ServedSnapshot {
         Query::new(&self.versions, request, &self.access)
     }
 
+    /// Whether both are of one moment, so that all answers from them are equal.
+    pub fn is_same(&self, other: &ServedSnapshot) -> bool {
+        Arc::ptr_eq(&self.versions, &other.versions)
+            && Arc::ptr_eq(&self.published, &other.published)
+            && self.access == other.access
+    }
+
     /// The states.
     pub fn published(&self) -> &Arc<Published> {
         &self.published

@@ -16,6 +16,7 @@ mod measure_function;
 mod measure_rule;
 mod metric_table;
 mod origin;
+mod point_read;
 mod pushed_filters;
 mod row_numbers;
 mod row_texts;
@@ -24,6 +25,7 @@ mod source_table;
 mod statement;
 
 pub use metric_table::MetricTable;
+pub use point_read::PointRead;
 pub use row_texts::{csv, json_lines, row_texts};
 pub use session::{SCHEMA, Tables, register, session, session_state};
 pub use source_table::{SourceLog, SourceTable};

@@ -57,6 +57,17 @@ impl MetricTable {
         &self.row_type
     }
 
+    /// What it is read from.
+    pub(crate) fn served(&self) -> &ServedSnapshot {
+        &self.served
+    }
+
+    /// The Arrow type of a column.
+    pub(crate) fn type_of(&self, column: RowColumn) -> &DataType {
+        let index = self.columns.iter().position(|known| *known == column).unwrap_or_default();
+        self.schema.field(index).data_type()
+    }
+
     pub(crate) fn mergeable(&self) -> Mergeable {
         self.measures.0
     }

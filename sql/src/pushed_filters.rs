@@ -10,7 +10,7 @@ use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use metricc_client::{RangeBound, ReadRequest};
 use metricc_ir::{Kind, RowType, Window};
-use metricc_runtime_serve::ServedSnapshot;
+use metricc_runtime_serve::{RowColumn, ServedSnapshot};
 use serde_json::{Value, json};
 
 /// A filter that a read can apply.
@@ -62,6 +62,42 @@ pub(crate) fn request_of(row_type: &RowType, filters: &[Expr], served: &ServedSn
         Ok(_) => request,
         Err(_) => all,
     }
+}
+
+/// A read of exactly the rows that conditions on the columns select; `None` if they are not conditions of a read.
+pub(crate) fn exact_request(
+    row_type: &RowType,
+    conditions: &[(RowColumn, Operator, ScalarValue)],
+) -> Option<ReadRequest> {
+    let mut request = ReadRequest { metric: row_type.name.clone(), ..ReadRequest::default() };
+    let (mut from, mut to): (Option<i64>, Option<i64>) = (None, None);
+    for (column, op, value) in conditions {
+        let name = match column {
+            RowColumn::WindowStart => "window_start",
+            RowColumn::Key(key) => &row_type.keys.get(*key)?.name,
+            RowColumn::WindowEnd | RowColumn::Output(_) => return None,
+        };
+        match of_column(row_type, name, *op, value)? {
+            Pushed::From(instant) => from = from.max(Some(instant)),
+            Pushed::To(instant) => to = Some(to.map_or(instant, |to| to.min(instant))),
+            Pushed::At(instant) => {
+                from = from.max(Some(instant));
+                to = Some(to.map_or(instant + 1, |to| to.min(instant + 1)));
+            }
+            Pushed::Key(key, mut values) => {
+                let value = values.pop()?;
+                if request.keys.get(&key).is_some_and(|known| *known != value) {
+                    return None;
+                }
+                request.keys.insert(key, value);
+            }
+        }
+    }
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        return None;
+    }
+    (request.from, request.to) = (from.map(RangeBound::FarInstant), to.map(RangeBound::FarInstant));
+    Some(request)
 }
 
 fn one_or_list(mut values: Vec<Value>) -> Value {

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
+};
 use datafusion::common::Result;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::optimizer::Analyzer;
@@ -41,6 +43,34 @@ impl Tables {
         let is_metric = |name: &str| served.metric_names().any(|metric| metric == name);
         tables.sources = sources.into_iter().filter(|source| !is_metric(source.name())).collect();
         (tables, left_out)
+    }
+}
+
+impl Tables {
+    /// The names of all tables: metrics, then sources.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let metrics = self.metrics.iter().map(|table| table.row_type().name.as_str());
+        metrics.chain(self.sources.iter().map(SourceTable::name))
+    }
+
+    /// A table by its name.
+    pub fn find(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        let metric = self.metrics.iter().find(|table| table.row_type().name == name);
+        match metric {
+            Some(metric) => Some(Arc::new(metric.clone())),
+            None => {
+                let source = self.sources.iter().find(|source| source.name() == name)?;
+                Some(Arc::new(source.clone()))
+            }
+        }
+    }
+
+    /// The `///` text of a table; `None` without one.
+    pub fn doc(&self, name: &str) -> Option<&str> {
+        let metrics =
+            self.metrics.iter().map(|table| (table.row_type().name.as_str(), table.row_type().doc.as_str()));
+        let mut all = metrics.chain(self.sources.iter().map(|source| (source.name(), source.doc())));
+        all.find(|(known, doc)| *known == name && !doc.is_empty()).map(|(_, doc)| doc)
     }
 }
 

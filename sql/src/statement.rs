@@ -7,16 +7,28 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser;
 
+use crate::metric_table::refused;
 use crate::session_state;
 
-/// The names of the tables that a statement reads, without their schemas.
+/// The names of the tables whose rows a statement reads, without their schemas. One that only describes tables
+/// reads none.
 ///
 /// # Errors
 /// If the text is no statement.
 pub fn tables_of(statement: &str) -> Result<Vec<String>> {
     let state = session_state(SessionConfig::new()).build();
     let parsed = state.sql_to_statement(statement, &state.config_options().sql_parser.dialect)?;
+    let reads = match &parsed {
+        Statement::Statement(statement) => matches!(statement.as_ref(), sqlparser::ast::Statement::Query(_)),
+        Statement::Explain(explain) => explain.options.analyze,
+        _ => false,
+    };
+    if !reads {
+        return Ok(Vec::new());
+    }
     let tables = state.resolve_table_references(&parsed)?;
     Ok(tables.into_iter().map(|table| table.table().to_owned()).collect())
 }
@@ -27,9 +39,18 @@ pub fn tables_of(statement: &str) -> Result<Vec<String>> {
 /// If it is no statement, or would change something.
 pub async fn plan(context: &SessionContext, statement: &str) -> Result<LogicalPlan> {
     let plan = context.state().create_logical_plan(statement).await?;
-    let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    reads.verify_plan(&plan)?;
-    Ok(plan)
+    match &plan {
+        LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_) => {
+            refused("statements here only read: write SELECT, EXPLAIN, DESCRIBE or SHOW TABLES".to_owned())
+        }
+        _ => {
+            // Whatever is below.
+            let reads =
+                SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+            reads.verify_plan(&plan)?;
+            Ok(plan)
+        }
+    }
 }
 
 /// The rows of a statement, as they are computed.

@@ -17,6 +17,8 @@ use super::arguments::{LogFormat, ServeArguments};
 use super::stored;
 use super::terminal::{self, Failure, counted};
 
+mod postgres;
+
 pub(crate) fn run(arguments: &ServeArguments, imports: &Imports) -> Result<ExitCode, Failure> {
     let mut config = config(arguments)?;
     let package = stored::read_package(&config.package)?.with_imports(imports);
@@ -91,11 +93,13 @@ async fn serve(config: &Config, package: &NodePackage) -> Result<(), NodeError> 
         config.package.display(),
         config.data.display()
     ));
+    let postgres = postgres::start(config, &node)?;
     let stop = async {
         tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
         terminal::note("stopping: every acknowledged event is in the log");
     };
     server.run(stop).await;
+    drop(postgres);
     // Connections that are still open share the node, so it is stopped here and not when it is dropped.
     tokio::task::block_in_place(|| node.stop());
     Ok(())

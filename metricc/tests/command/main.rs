@@ -19,6 +19,8 @@ mod new;
 mod node;
 mod ranges;
 mod readme;
+#[cfg(feature = "sql")]
+mod sql;
 mod stream_processes;
 mod tables;
 mod test;

@@ -27,7 +27,15 @@ pub(super) fn numbers(config: &Config) -> Result<(), String> {
         ("reading.max_live_per_client", config.reading.max_live_per_client as u64),
         ("http.max_connections_per_address", config.http.max_connections_per_address as u64),
     ];
-    if let Some((name, _)) = numbers.into_iter().find(|(_, value)| *value == 0) {
+    let of_postgres = config.postgres.iter().flat_map(|postgres| {
+        [
+            ("postgres.max_connections", postgres.max_connections as u64),
+            ("postgres.max_statements", postgres.max_statements as u64),
+            ("postgres.max_rows", postgres.max_rows),
+            ("postgres.max_bytes", postgres.max_bytes as u64),
+        ]
+    });
+    if let Some((name, _)) = numbers.into_iter().chain(of_postgres).find(|(_, value)| *value == 0) {
         return Err(format!("`{name}` is 0: it must be at least 1"));
     }
     let workers = [("batch.workers", config.batch.workers), ("speed.workers", config.speed.workers)];

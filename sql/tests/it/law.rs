@@ -18,7 +18,8 @@ use metricc_tests::generate::{Random, random};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
-use crate::served::{all_bound, bound, package, query, serve, sorted_rows, tables};
+use crate::rows::{query, sorted_rows};
+use crate::served::{all_bound, bound, package, serve, tables};
 
 /// How a statement groups a metric's windows.
 #[derive(Debug, Clone, PartialEq)]

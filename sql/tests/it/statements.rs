@@ -5,7 +5,8 @@ use std::fmt::Write;
 use arrow::util::pretty::pretty_format_batches;
 use metricc_sql::Tables;
 
-use crate::served::{all_bound, derived, package, query, serve, tables};
+use crate::rows::query;
+use crate::served::{all_bound, derived, package, serve, tables};
 
 const PAYMENTS: &str = r#"
 source payments {

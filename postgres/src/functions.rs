@@ -1,0 +1,115 @@
+//! Functions that clients of PostgreSQL call, and that say what this is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
+use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+
+/// The version of PostgreSQL whose clients are spoken to.
+pub(crate) const SERVER_VERSION: &str = "16.6";
+
+/// Those that know of no table.
+pub(crate) fn all() -> Vec<ScalarUDF> {
+    let sizes = ["pg_table_size", "pg_indexes_size", "pg_database_size"].map(no_size);
+    let visible =
+        ["pg_function_is_visible", "pg_type_is_visible", "pg_operator_is_visible", "pg_collation_is_visible"];
+    [version(), size_pretty()].into_iter().chain(sizes).chain(visible.map(is_visible)).collect()
+}
+
+/// `to_regtype(name)`: the identifier of a type, or none.
+pub(crate) fn to_regtype(types: HashMap<String, i32>) -> ScalarUDF {
+    create_udf(
+        "to_regtype",
+        vec![DataType::Utf8],
+        DataType::Int32,
+        Volatility::Immutable,
+        Arc::new(move |arguments| {
+            let columns = ColumnarValue::values_to_arrays(arguments)?;
+            let names = columns[0].as_string::<i32>();
+            let oids = names.iter().map(|name| types.get(name?).copied());
+            Ok(ColumnarValue::Array(Arc::new(oids.collect::<Int32Array>())))
+        }),
+    )
+}
+
+/// Whether a name is found without its schema: there is one schema.
+fn is_visible(name: &str) -> ScalarUDF {
+    create_udf(
+        name,
+        vec![DataType::Int32],
+        DataType::Boolean,
+        Volatility::Stable,
+        Arc::new(|_| Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))))),
+    )
+}
+
+/// What `///` says of the tables with these identifiers.
+pub(crate) type Described = Arc<dyn Fn() -> Result<HashMap<i32, String>> + Send + Sync>;
+
+/// `obj_description(identifier, 'pg_class')`, and `col_description`, since columns have no texts of their own.
+pub(crate) fn descriptions(described: Described) -> [ScalarUDF; 2] {
+    let of_table = create_udf(
+        "obj_description",
+        vec![DataType::Int32, DataType::Utf8],
+        DataType::Utf8,
+        Volatility::Stable,
+        Arc::new(move |arguments| {
+            let columns = ColumnarValue::values_to_arrays(arguments)?;
+            let (oids, described) = (columns[0].as_primitive::<Int32Type>(), described()?);
+            let texts = oids.iter().map(|oid| described.get(&oid?).map(String::as_str));
+            Ok(ColumnarValue::Array(Arc::new(texts.collect::<StringArray>())))
+        }),
+    );
+    let of_column = create_udf(
+        "col_description",
+        vec![DataType::Int32, DataType::Int32],
+        DataType::Utf8,
+        Volatility::Stable,
+        Arc::new(|_| Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)))),
+    );
+    [of_table, of_column]
+}
+
+/// The size of something that is no file.
+fn no_size(name: &str) -> ScalarUDF {
+    create_udf(
+        name,
+        vec![DataType::Int32],
+        DataType::Int64,
+        Volatility::Stable,
+        Arc::new(|_| Ok(ColumnarValue::Scalar(ScalarValue::Int64(Some(0))))),
+    )
+}
+
+/// `version()`, in the form that drivers read a number from.
+fn version() -> ScalarUDF {
+    let text = format!("PostgreSQL {SERVER_VERSION} (metricc {})", env!("CARGO_PKG_VERSION"));
+    create_udf(
+        "version",
+        Vec::new(),
+        DataType::Utf8,
+        Volatility::Immutable,
+        Arc::new(move |_| Ok(ColumnarValue::Array(Arc::new(StringArray::from(vec![text.clone()]))))),
+    )
+}
+
+/// `pg_size_pretty(bytes)`: what `\d+` shows of tables, which have no size of their own here.
+fn size_pretty() -> ScalarUDF {
+    create_udf(
+        "pg_size_pretty",
+        vec![DataType::Int64],
+        DataType::Utf8,
+        Volatility::Immutable,
+        Arc::new(|arguments| {
+            let columns = ColumnarValue::values_to_arrays(arguments)?;
+            let sizes = columns[0].as_primitive::<Int64Type>();
+            let texts = (0..sizes.len())
+                .map(|row| sizes.is_valid(row).then(|| format!("{} bytes", sizes.value(row))));
+            let texts: ArrayRef = Arc::new(texts.collect::<StringArray>());
+            Ok(ColumnarValue::Array(texts))
+        }),
+    )
+}

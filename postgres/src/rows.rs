@@ -1,0 +1,117 @@
+//! The rows of a statement on the wire, within its limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow_pg::datatypes::{arrow_schema_to_pg_fields, encode_recordbatch};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::{DataFrame, SessionContext};
+use futures::{StreamExt, stream};
+use pgwire::api::portal::Format;
+use pgwire::api::results::QueryResponse;
+use pgwire::error::{PgWireError, PgWireResult};
+use pgwire::types::format::FormatOptions;
+use tokio::time::{Instant, timeout_at};
+
+use crate::errors::{code, error, of_statement};
+
+/// What a statement may take, and holds until its last row.
+pub(crate) struct Allowance {
+    pub(crate) timeout: Duration,
+    pub(crate) max_rows: u64,
+    /// The place of the statement.
+    pub(crate) _place: Box<dyn Send + Sync>,
+}
+
+/// The rows of a statement, as they are computed.
+pub(crate) struct Rows {
+    batches: SendableRecordBatchStream,
+    until: Instant,
+    allowance: Allowance,
+    n_rows: u64,
+    is_done: bool,
+}
+
+impl Rows {
+    /// Begins to compute them.
+    pub(crate) async fn open(
+        context: &SessionContext,
+        plan: LogicalPlan,
+        allowance: Allowance,
+    ) -> PgWireResult<Self> {
+        let until = Instant::now() + allowance.timeout;
+        let frame = DataFrame::new(context.state(), plan);
+        let batches = timeout_at(until, frame.execute_stream()).await.map_err(|_| timed_out(&allowance))?;
+        let batches = batches.map_err(|failed| of_statement(&failed))?;
+        Ok(Rows { batches, until, allowance, n_rows: 0, is_done: false })
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        self.batches.schema()
+    }
+
+    /// The next rows; `None` after the last ones, and after an error.
+    pub(crate) async fn next(&mut self) -> Option<PgWireResult<RecordBatch>> {
+        if self.is_done {
+            return None;
+        }
+        let batch = match timeout_at(self.until, self.batches.next()).await {
+            Err(_) => Err(timed_out(&self.allowance)),
+            Ok(None) => {
+                self.is_done = true;
+                return None;
+            }
+            Ok(Some(Err(failed))) => Err(of_statement(&failed)),
+            Ok(Some(Ok(batch))) => Ok(batch),
+        };
+        let batch = batch.and_then(|batch| {
+            self.n_rows += batch.num_rows() as u64;
+            match self.n_rows > self.allowance.max_rows {
+                true => Err(too_many(self.allowance.max_rows)),
+                false => Ok(batch),
+            }
+        });
+        self.is_done = batch.is_err();
+        Some(batch)
+    }
+
+    /// All rows, in a format.
+    pub(crate) fn answer(self, format: &Format, options: FormatOptions) -> PgWireResult<QueryResponse> {
+        let fields = arrow_schema_to_pg_fields(&self.schema(), format, Some(Arc::new(options)))?;
+        let fields = Arc::new(fields);
+        let encoded_fields = fields.clone();
+        let batches = stream::unfold(self, |mut rows| async move { Some((rows.next().await?, rows)) });
+        let rows = batches.flat_map(move |batch| match batch {
+            Ok(batch) => stream::iter(encode_recordbatch(encoded_fields.clone(), batch)).left_stream(),
+            Err(failed) => stream::iter(std::iter::once(Err(failed))).right_stream(),
+        });
+        Ok(QueryResponse::new(fields, rows))
+    }
+}
+
+/// Rows that are there, in a format.
+pub(crate) fn answer_of(
+    rows: RecordBatch,
+    format: &Format,
+    options: FormatOptions,
+) -> PgWireResult<QueryResponse> {
+    let fields = Arc::new(arrow_schema_to_pg_fields(&rows.schema(), format, Some(Arc::new(options)))?);
+    let encoded: Vec<_> = encode_recordbatch(fields.clone(), rows).collect();
+    Ok(QueryResponse::new(fields, stream::iter(encoded)))
+}
+
+fn timed_out(allowance: &Allowance) -> PgWireError {
+    let seconds = allowance.timeout.as_secs_f64();
+    error(code::CANCELED, format!("canceling statement due to statement timeout, which is {seconds} s"))
+}
+
+fn too_many(most: u64) -> PgWireError {
+    let problem = format!(
+        "the answer has more than {most} rows: ask for fewer with WHERE, GROUP BY or LIMIT; `max_rows` under \
+         `[postgres]` in the configuration of the node allows more"
+    );
+    error(code::LIMIT, problem)
+}

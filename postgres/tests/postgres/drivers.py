@@ -1,0 +1,95 @@
+"""Drivers of PostgreSQL against the protocol: psycopg, psycopg2 with SQLAlchemy and pandas, and ODBC."""
+
+import datetime
+import decimal
+import sys
+
+PORT = int(sys.argv[1])
+UTC = datetime.timezone.utc
+BY_COUNTRY = "SELECT country, MEASURE(n) AS n, MEASURE(mean) AS mean FROM orders GROUP BY country ORDER BY country"
+
+
+def psycopg_3():
+    import psycopg
+
+    with psycopg.connect(host="127.0.0.1", port=PORT, user="analyst", dbname="metricc") as connection:
+        rows = connection.execute(BY_COUNTRY).fetchall()
+        assert [row[:2] for row in rows] == [("DE", 20), ("FR", 20), ("IN", 20)], rows
+        assert all(isinstance(row[2], decimal.Decimal) for row in rows), rows
+        connection.commit()
+        # Parameters of both forms, of every type of key, in text and in binary.
+        start = datetime.datetime(2026, 4, 25, 1, tzinfo=UTC)
+        for binary in (False, True):
+            cursor = connection.cursor(binary=binary)
+            cursor.execute(
+                "SELECT window_start, country, value FROM revenue WHERE country = %s AND window_start >= %s "
+                "ORDER BY window_start", ("IN", start))
+            found = cursor.fetchall()
+            assert len(found) == 2 and found[0][0] == start and found[0][1] == "IN", found
+            assert isinstance(found[0][2], decimal.Decimal), found
+            cursor.execute("SELECT count(*) FROM payments WHERE _offset < %s AND device = %s", (10, "ios"), prepare=True)
+            assert cursor.fetchone() == (5,)
+        connection.commit()
+        # One prepared statement, many times.
+        for n in range(20):
+            country = ["IN", "DE", "FR"][n % 3]
+            row = connection.execute(
+                "SELECT MEASURE(n) FROM orders WHERE country = %s", (country,), prepare=True).fetchone()
+            assert row == (20,), row
+        connection.rollback()
+        # A cursor of the server's.
+        with connection.cursor(name="few") as cursor:
+            cursor.itersize = 7
+            cursor.execute("SELECT _offset FROM payments ORDER BY _offset")
+            assert [row[0] for row in cursor] == list(range(60))
+        connection.rollback()
+        for statement, code in [("SELECT sum(mean) FROM orders", "42000"), ("DROP TABLE revenue", "25006"),
+                                ("SELECT * FROM nothing", "42P01"), ("SELECT '", "42601")]:
+            try:
+                connection.execute(statement)
+                raise AssertionError(statement)
+            except psycopg.Error as error:
+                assert error.sqlstate == code, (statement, error.sqlstate, error)
+            connection.rollback()
+
+
+def sqlalchemy_and_pandas():
+    import pandas
+    import sqlalchemy
+
+    for driver in ("psycopg", "psycopg2"):
+        engine = sqlalchemy.create_engine(f"postgresql+{driver}://analyst@127.0.0.1:{PORT}/metricc")
+        inspector = sqlalchemy.inspect(engine)
+        tables = set(inspector.get_table_names(schema="public")) | set(inspector.get_view_names(schema="public"))
+        assert {"revenue", "orders", "payments"} <= tables, (driver, tables)
+        comment = inspector.get_table_comment("revenue")
+        assert comment["text"] == "What was paid, per hour and country.", comment
+        with engine.connect() as connection:
+            frame = pandas.read_sql(sqlalchemy.text(BY_COUNTRY), connection)
+            assert list(frame["country"]) == ["DE", "FR", "IN"] and list(frame["n"]) == [20, 20, 20], frame
+            # What a BI tool makes of a chart: a virtual table, and the aggregate that it knows.
+            frame = pandas.read_sql(sqlalchemy.text(
+                "SELECT date_trunc('day', window_start) AS day, country, sum(value) AS revenue "
+                "FROM (SELECT * FROM revenue) AS virtual_table GROUP BY 1, 2 ORDER BY revenue DESC LIMIT 100"), connection)
+            assert len(frame) == 3 and frame["day"].nunique() == 1, frame
+        engine.dispose()
+
+
+def odbc():
+    import pyodbc
+
+    connection = pyodbc.connect(
+        f"Driver={{PostgreSQL Unicode}};Server=127.0.0.1;Port={PORT};Database=metricc;Uid=analyst;Pwd=x;", autocommit=True)
+    cursor = connection.cursor()
+    rows = cursor.execute("SELECT country, MEASURE(n) FROM orders WHERE country = ? GROUP BY country", "IN").fetchall()
+    assert [tuple(row) for row in rows] == [("IN", 20)], rows
+    names = {row.table_name for row in cursor.tables()}
+    assert {"revenue", "orders", "payments"} <= names, names
+    columns = [row.column_name for row in cursor.columns(table="revenue")]
+    assert columns == ["window_start", "window_end", "country", "value"], columns
+    connection.close()
+
+
+for check in (psycopg_3, sqlalchemy_and_pandas, odbc):
+    check()
+    print(check.__name__, "ok", flush=True)
