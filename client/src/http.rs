@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::time::Duration;
 
 use eventsource_stream::{EventStreamError, Eventsource};
@@ -9,7 +10,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryFutureExt};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, Response, Url};
+use reqwest::{Client, ClientBuilder, Response, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -28,6 +29,8 @@ pub struct HttpServing {
     base: Url,
     token: Option<HeaderValue>,
     time_limit: Duration,
+    /// The authorities that are trusted instead of those of this machine, in PEM.
+    trusted: Option<Arc<[u8]>>,
 }
 
 /// Rows in some [`Format`].
@@ -57,15 +60,15 @@ pub fn node_url(base: &str, path: &[&str]) -> Result<Url, ServingError> {
         ServingError::Request(format!("`{base}` is not the URL of a node: {problem}; {help}"))
     };
     let mut url = Url::parse(base).map_err(|error| invalid(&error.to_string()))?;
-    if url.scheme() == "https" {
+    if url.scheme() == "https" && !cfg!(feature = "tls") {
         let problem = format!(
-            "`{base}` cannot be reached: a node speaks HTTP without TLS, and so does this client; give the address that \
-             the node itself has, as `http://127.0.0.1:7171`, or that of a tunnel to it"
+            "`{base}` cannot be reached: this build of the client speaks HTTP without TLS; build it with the feature `tls`, \
+             or give the address of a tunnel to the node, as `http://127.0.0.1:7171`"
         );
         return Err(ServingError::Request(problem));
     }
-    if url.scheme() != "http" {
-        return Err(invalid("the scheme is not `http`"));
+    if !["http", "https"].contains(&url.scheme()) {
+        return Err(invalid("the scheme is neither `http` nor `https`"));
     }
     match url.path_segments_mut() {
         Ok(mut segments) => segments.pop_if_empty().push("v1").extend(path),
@@ -93,7 +96,13 @@ impl HttpServing {
     /// [`ServingError::Request`] if it is not the URL of a node.
     pub fn new(url: &str) -> Result<Self, ServingError> {
         let base = node_url(url, &[])?;
-        Ok(HttpServing { client: client(TIMEOUT)?, base, token: None, time_limit: TIMEOUT })
+        Ok(HttpServing {
+            client: client(TIMEOUT, None)?,
+            base,
+            token: None,
+            time_limit: TIMEOUT,
+            trusted: None,
+        })
     }
 
     /// The same node, with another time limit for the next bytes of an answer; it is 30 s else.
@@ -101,7 +110,17 @@ impl HttpServing {
     /// # Errors
     /// If the system has no client for it.
     pub fn with_time_limit(self, time_limit: Duration) -> Result<Self, ServingError> {
-        Ok(HttpServing { client: client(time_limit)?, time_limit, ..self })
+        Ok(HttpServing { client: client(time_limit, self.trusted.as_deref())?, time_limit, ..self })
+    }
+
+    /// The same node, whose certificate is of one of these authorities, in PEM, instead of those that this
+    /// machine trusts.
+    ///
+    /// # Errors
+    /// As [`trusting`].
+    pub fn with_authorities(self, pem: &[u8]) -> Result<Self, ServingError> {
+        let client = client(self.time_limit, Some(pem))?;
+        Ok(HttpServing { client, trusted: Some(pem.into()), ..self })
     }
 
     /// The same node, with a token for each request.
@@ -181,9 +200,38 @@ impl HttpServing {
     }
 }
 
-fn client(time_limit: Duration) -> Result<Client, ServingError> {
-    let client = Client::builder().connect_timeout(time_limit.min(TIMEOUT)).read_timeout(time_limit).build();
-    client.map_err(|error| ServingError::Failed(error.into()))
+/// A client that trusts these authorities, in PEM, instead of those of this machine.
+///
+/// # Errors
+/// [`ServingError::Request`] if these are no certificates, or this build has no TLS.
+#[cfg(feature = "tls")]
+pub fn trusting(client: ClientBuilder, pem: &[u8]) -> Result<ClientBuilder, ServingError> {
+    let none = || ServingError::Request("the file of authorities has no certificate in PEM".to_owned());
+    let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| none())?;
+    if certificates.is_empty() {
+        return Err(none());
+    }
+    let client = client.tls_built_in_root_certs(false);
+    Ok(certificates.into_iter().fold(client, ClientBuilder::add_root_certificate))
+}
+
+/// As with TLS.
+///
+/// # Errors
+/// [`ServingError::Request`]: this build has no TLS.
+#[cfg(not(feature = "tls"))]
+pub fn trusting(_: ClientBuilder, _: &[u8]) -> Result<ClientBuilder, ServingError> {
+    let problem = "this build of the client has no TLS: build it with the feature `tls`";
+    Err(ServingError::Request(problem.to_owned()))
+}
+
+fn client(time_limit: Duration, trusted: Option<&[u8]>) -> Result<Client, ServingError> {
+    let client = Client::builder().connect_timeout(time_limit.min(TIMEOUT)).read_timeout(time_limit);
+    let client = match trusted {
+        Some(pem) => trusting(client, pem)?,
+        None => client,
+    };
+    client.build().map_err(|error| ServingError::Failed(error.into()))
 }
 
 fn unreachable(url: &Url, error: impl Error + Send + Sync + 'static) -> ServingError {
@@ -217,6 +265,10 @@ pub fn problem(error: &(dyn Error + 'static)) -> String {
         Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::UnexpectedEof) => {
             "the connection was closed before the answer was complete".to_owned()
         }
+        Some(ErrorKind::InvalidData) if is(reqwest::Error::is_connect) => format!(
+            "no connection with TLS: {}; `--ca-cert FILE` of the command names the authority of the node's certificate",
+            last_cause(error)
+        ),
         _ if is(reqwest::Error::is_timeout) => "no answer within the time limit".to_owned(),
         _ if is(reqwest::Error::is_connect) => {
             "no connection: the name of the host is not known, or the network is down".to_owned()
@@ -228,12 +280,27 @@ pub fn problem(error: &(dyn Error + 'static)) -> String {
     }
 }
 
+/// What the innermost cause of an error says.
+fn last_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// The kind of an error, or of the one that it wraps, which is not among its causes.
+fn innermost_kind(error: &std::io::Error) -> ErrorKind {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<std::io::Error>());
+    inner.map_or_else(|| error.kind(), innermost_kind)
+}
+
 /// The kind of the error of the system among the causes of an error.
 fn io_kind(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
     let mut cause = Some(error);
     let mut found = None;
     while let Some(error) = cause {
-        found = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(found);
+        found = error.downcast_ref::<std::io::Error>().map(innermost_kind).or(found);
         cause = error.source();
     }
     found
@@ -303,7 +370,7 @@ mod tests {
         for (given, wanted) in [
             ("127.0.0.1:7300", "write it as `http://127.0.0.1:7300`"),
             ("localhost:7300", "write it as `http://localhost:7300`"),
-            ("https://node:443/", "or that of a tunnel to it"),
+            ("ftp://node:443/", "write it as `http://127.0.0.1:7171`"),
             ("a node", "write it as `http://127.0.0.1:7171`"),
         ] {
             let error = node_url(given, &[]).expect_err(given).to_string();

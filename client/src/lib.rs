@@ -26,7 +26,7 @@ pub use cost::{MetricCost, StateSize};
 pub use error::{ErrorBody, ErrorFields, ServingError, grouped, with_causes};
 pub use futures::Stream;
 #[cfg(feature = "http")]
-pub use http::{EncodedRows, HttpServing, node_of, node_url, problem, problem_within};
+pub use http::{EncodedRows, HttpServing, node_of, node_url, problem, problem_within, trusting};
 pub use jiff;
 pub use parameter_values::Parameters;
 pub use parameters::{Format, NOTE_HEADER, key_value, names};

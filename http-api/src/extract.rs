@@ -57,6 +57,11 @@ pub async fn check_query(request: Request, next: Next) -> Response {
     }
 }
 
+/// The parameters of a query; `None` if it is not UTF-8.
+pub fn parameters_of(query: &str) -> Option<Parameters> {
+    pairs(query).ok()
+}
+
 fn pairs(query: &str) -> Result<Parameters, ApiError> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let pairs = pairs.map(|pair| {

@@ -14,6 +14,7 @@
 //! [`metricc_client`] defines the query parameters and the errors, and says what the value of a key is.
 
 mod answer_body;
+mod answer_facts;
 mod error;
 mod extract;
 mod live;
@@ -21,6 +22,7 @@ mod live;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use answer_body::{BodyPart, body};
@@ -35,11 +37,12 @@ use axum::{Extension, Json, Router};
 use live::Live;
 use metricc_client::wire::{Endpoint, ROUTES};
 use metricc_client::{Format, Parameters, ReadRequest, ServingError};
-use metricc_runtime_serve::{AnswerWriter, FEW_ROWS, ServingTables, to_json};
+use metricc_runtime_serve::{AnswerWriter, FEW_ROWS, OpenAnswer, ServingTables, to_json};
 use serde_json::json;
 
+pub use answer_facts::AnswerFacts;
 pub use error::ApiError;
-pub use extract::{Name, Pairs, check_query};
+pub use extract::{Name, Pairs, check_query, parameters_of};
 
 /// How long a live client stays without new rows, unless it is configured.
 pub const LIVE_IDLE: Duration = Duration::from_secs(15 * 60);
@@ -105,9 +108,10 @@ async fn read(
     let none = || ServingError::Failed("a request has no answer".into());
     let answer = serving.open(vec![request]).await?.pop().ok_or_else(none)?;
     let turns = serving.turns();
+    let facts = Extension(facts([&answer]));
     let mut answer = Box::new(AnswerWriter::new(answer, format)?);
     if format == Format::Json {
-        return Ok(in_json(body(&turns, [BodyPart::Answer(answer)].into())?));
+        return Ok((facts, in_json(body(&turns, [BodyPart::Answer(answer)].into())?)).into_response());
     }
     while answer.is_surveying() {
         answer = match answer.n_left() <= FEW_ROWS {
@@ -121,7 +125,15 @@ async fn read(
     };
     let headers = stated(&answer);
     let body = body(&turns, [BodyPart::Answer(answer)].into())?;
-    Ok((headers, [(header::CONTENT_TYPE, media_type)], body).into_response())
+    Ok((facts, headers, [(header::CONTENT_TYPE, media_type)], body).into_response())
+}
+
+fn facts<'a>(answers: impl IntoIterator<Item = &'a OpenAnswer>) -> AnswerFacts {
+    let mut facts = AnswerFacts::default();
+    for answer in answers {
+        facts.add(&answer.metric, &answer.frontier, answer.rows.n_given());
+    }
+    facts
 }
 
 fn survey(mut answer: Box<AnswerWriter>) -> Result<Box<AnswerWriter>, ServingError> {
@@ -138,13 +150,17 @@ async fn explain(
     let explained = serving.explain_table(ReadRequest { receipt: true, ..request }).await?;
     let of_parts = explained.of.iter().flat_map(|metric| &metric.parts).map(|part| part.rows.n_rows);
     let n_rows = explained.answer.rows.n_rows + of_parts.sum::<usize>();
+    let mut facts = AnswerFacts::default();
+    let rows = Arc::new(AtomicU64::new(explained.answer.rows.n_rows as u64));
+    facts.add(&explained.answer.metric, &explained.answer.frontier, rows);
     let text = move || to_json(&explained).map_err(|error| ServingError::Failed(error.into()));
     let text = if n_rows <= FEW_ROWS { text()? } else { serving.turns().take(text).await?? };
-    Ok(in_json(Body::from(text)))
+    Ok((Extension(facts), in_json(Body::from(text))).into_response())
 }
 
 async fn read_many(Shared(serving): Shared, Pairs(parameters): Pairs) -> Result<Response, ApiError> {
     let answers = serving.open(ReadRequest::several_of_parameters(parameters)?).await?;
+    let facts = Extension(facts(&answers));
     let mut parts = VecDeque::from([BodyPart::Text("{\"answers\":[")]);
     for (index, answer) in answers.into_iter().enumerate() {
         if index > 0 {
@@ -153,7 +169,7 @@ async fn read_many(Shared(serving): Shared, Pairs(parameters): Pairs) -> Result<
         parts.push_back(BodyPart::Answer(Box::new(AnswerWriter::new(answer, Format::Json)?)));
     }
     parts.push_back(BodyPart::Text("]}"));
-    Ok(in_json(body(&serving.turns(), parts)?))
+    Ok((facts, in_json(body(&serving.turns(), parts)?)).into_response())
 }
 
 async fn live(

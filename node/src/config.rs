@@ -1,6 +1,7 @@
 //! The configuration of a node, `metricc.toml`. Unknown keys and invalid values are errors with line and
 //! column.
 
+mod access_log;
 mod batch;
 mod checks;
 mod kafka;
@@ -8,6 +9,7 @@ mod places;
 mod postgres;
 mod readers;
 mod sinks;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -20,12 +22,14 @@ use metricc_log::FileOptions;
 use metricc_storage::StorageUrl;
 use serde::{Deserialize, Deserializer};
 
+pub use access_log::AccessLogConfig;
 pub(crate) use batch::BatchConfig;
 pub use batch::WithoutCluster;
 pub use kafka::KafkaConfig;
 pub use postgres::PostgresConfig;
 pub use readers::{ReadableMetrics, ReaderConfig};
 pub use sinks::SinkConfig;
+pub use tls::TlsConfig;
 
 use crate::batch_cluster::BatchCluster;
 use crate::listen::{ListenAddress, listen_address};
@@ -74,6 +78,12 @@ pub struct Config {
     /// Readers who may not read everything, by name.
     #[serde(default)]
     pub readers: BTreeMap<String, ReaderConfig>,
+    /// The certificate of a node that speaks TLS itself.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+    /// Where reads are written to.
+    #[serde(default)]
+    pub access_log: Option<AccessLogConfig>,
     /// Settings per source.
     #[serde(default)]
     pub sources: BTreeMap<String, SourceConfig>,
@@ -391,6 +401,8 @@ impl Config {
             http: HttpConfig::default(),
             tokens: Tokens::default(),
             readers: BTreeMap::new(),
+            tls: None,
+            access_log: None,
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
             postgres: None,
@@ -421,6 +433,10 @@ impl Config {
         topics.for_each(|topic| topic.resolve(folder));
         config.sinks.values_mut().for_each(|sink| sink.resolve(folder));
         config.postgres.iter_mut().for_each(|postgres| postgres.resolve(folder));
+        config.tls.iter_mut().for_each(|tls| tls.resolve(folder));
+        if let Some(log) = &mut config.access_log {
+            log.file = folder.join(&log.file);
+        }
         let tokens = &mut config.tokens;
         let of_readers = config.readers.values_mut().map(|reader| &mut reader.tokens);
         let of_scopes = [&mut tokens.ingest, &mut tokens.query, &mut tokens.admin];

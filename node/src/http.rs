@@ -5,6 +5,7 @@
 //! Every error is an [`ApiError`](metricc_http_api::ApiError). Every wait has a time limit: see [`Limits`].
 
 mod access;
+mod access_entries;
 mod body;
 mod closing;
 mod connection_limits;
@@ -20,6 +21,11 @@ mod request_limits;
 mod server;
 mod shared;
 mod sources;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "http/without_tls.rs"]
+mod tls;
 
 pub use limits::Limits;
 pub use server::Server;

@@ -12,6 +12,7 @@
 //! served as a pair, which is replaced as a whole; its frontier never goes back. View and tail own nothing
 //! that the log does not have: either can be rebuilt from it, and is then the same.
 
+mod access_log;
 mod answer_limits;
 mod archiver;
 mod audit;
@@ -72,14 +73,15 @@ mod writer;
 #[cfg(test)]
 mod writer_tests;
 
+pub use access_log::{AccessEntry, AccessLog, AccessedMetric};
 pub use archiver::ArchiveStatus;
 pub use audit::AuditError;
 pub use audit_line::{AuditLine, Audited};
 pub use backfill::BackfillStatus;
 pub use batch_cluster::{BatchCluster, ClusterStatus};
 pub use config::{
-    Config, ConfigError, KafkaConfig, PostgresConfig, ReadableMetrics, ReaderConfig, SinkConfig,
-    SourceConfig, Tokens, WithoutCluster,
+    AccessLogConfig, Config, ConfigError, KafkaConfig, PostgresConfig, ReadableMetrics, ReaderConfig,
+    SinkConfig, SourceConfig, TlsConfig, Tokens, WithoutCluster,
 };
 pub use deployment::{
     Changes, DeployError, Deployed, Effect, MetricEffect, PackageStatus, Step, StepKind, VersionRecord,

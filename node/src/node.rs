@@ -14,6 +14,7 @@ use metricc_durable_log::{Disk, LocalDisk, TruncatedTail};
 use metricc_log::EventDecoder;
 use metricc_runtime_serve::LocalServing;
 
+use crate::access_log::AccessLog;
 use crate::answer_limits::Answering;
 use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
@@ -60,6 +61,7 @@ pub struct Node {
     sinks: Vec<Arc<SinkState>>,
     deployments: Arc<Deployments>,
     permissions: Arc<Permissions>,
+    access_log: Option<AccessLog>,
     _lock: Arc<folder_lock::FolderLock>,
 }
 
@@ -88,6 +90,7 @@ impl Node {
     ) -> Result<Self, NodeError> {
         let runtime = tokio::runtime::Handle::try_current()?;
         let permissions = Arc::new(Permissions::new(config)?);
+        let access_log = config.access_log.as_ref().map(AccessLog::start).transpose()?;
         let Claimed { mut start, prepared, lock } = claim(config, package, marked)?;
         let OpenedLog { log, truncated_tail, archivers, views, storage } =
             open_log(config, &start, disk, marked, &runtime)?;
@@ -132,6 +135,7 @@ impl Node {
             sinks: prepared.iter().map(PreparedSink::state).collect(),
             deployments,
             permissions,
+            access_log,
             _lock: lock,
         };
         batches.into_iter().try_for_each(|batch| Ok::<_, NodeError>(starts.start(starts.ready(batch)?)?))?;
@@ -153,6 +157,11 @@ impl Node {
     /// Who may do what.
     pub fn permissions(&self) -> &Arc<Permissions> {
         &self.permissions
+    }
+
+    /// Where doors write who has read what, if that is configured.
+    pub fn access_log(&self) -> Option<&AccessLog> {
+        self.access_log.as_ref()
     }
 
     /// The serving layer.
@@ -239,6 +248,7 @@ impl Node {
     pub fn stop(&self) {
         self.ingest.close();
         self.serving.close();
+        self.access_log.iter().for_each(AccessLog::close);
         self.sources.stop();
         let mut threads = self.threads.take().into_iter();
         // The writer first, however long it takes: then all that was taken is durable, and nothing writes to

@@ -9,6 +9,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use metricc_client::{Served, ServingError};
@@ -40,6 +41,8 @@ pub struct AnswerRows {
     is_cut: bool,
     /// Whether no row was handed out.
     is_empty: bool,
+    /// Rows that were handed out since the start.
+    n_given: Arc<AtomicU64>,
     /// What the answer holds until it is dropped.
     guards: Vec<Box<dyn Any + Send + Sync>>,
 }
@@ -121,6 +124,7 @@ impl AnswerRows {
             last: None,
             is_cut: false,
             is_empty: true,
+            n_given: Arc::default(),
             guards,
         }
     }
@@ -177,6 +181,7 @@ impl AnswerRows {
         }
         self.left -= piece.n_rows;
         self.is_empty &= piece.n_rows == 0;
+        self.n_given.fetch_add(piece.n_rows as u64, Ordering::Relaxed);
         if piece.n_rows > 0 && self.query.limit().is_some() {
             self.last = Some(self.position_of_last(&piece)?);
         }
@@ -214,11 +219,17 @@ impl AnswerRows {
     pub fn rewind(&mut self) {
         self.left = self.query.limit().unwrap_or(usize::MAX);
         (self.last, self.is_cut, self.is_empty) = (None, false, true);
+        self.n_given.store(0, Ordering::Relaxed);
         match &mut self.source {
             Source::Merged(_, states) => states.at.clone_from(&states.start),
             Source::Overlapping(rows, _) => rows.rewind(),
             Source::Ready { start, at, .. } => *at = *start,
         }
+    }
+
+    /// The count of rows that were handed out, for whoever watches.
+    pub fn n_given(&self) -> Arc<AtomicU64> {
+        self.n_given.clone()
     }
 
     /// No rows, of the same types.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metricc_client::{ServingError, node_of, node_url, problem, problem_within};
+use metricc_client::{ServingError, node_of, node_url, problem, problem_within, trusting};
 use reqwest::{Client, RequestBuilder, Response, Url};
 
 use super::arguments::NodeArguments;
@@ -25,6 +25,9 @@ impl NodeClient {
     ) -> Result<Self, Failure> {
         let time_limit = node.time_limit().or(time_limit);
         let mut client = Client::builder().connect_timeout(Duration::from_secs(5));
+        if let Some(pem) = node.authorities()? {
+            client = trusting(client, &pem)?;
+        }
         if let Some(limit) = time_limit {
             client = client.timeout(limit);
         }

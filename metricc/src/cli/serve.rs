@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use metricc_ir::user_defined::Imports;
 use metricc_jobs::PackageText;
-use metricc_node::{Config, Limits, Node, NodeError, NodePackage, Server};
+use metricc_node::{AccessLog, Config, Limits, Node, NodeError, NodePackage, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use tracing_subscriber::filter::filter_fn;
@@ -88,12 +88,19 @@ async fn serve(config: &Config, package: &NodePackage) -> Result<(), NodeError> 
     let address = server.address()?;
     let n_metrics = node.n_metrics();
     terminal::note(format!(
-        "serving {} of {} at http://{address}, data in {}",
+        "serving {} of {} at {}://{address}, data in {}",
         counted(n_metrics, "metric", "metrics"),
         config.package.display(),
+        server.scheme(),
         config.data.display()
     ));
     let postgres = postgres::start(config, &node)?;
+    let (of_signals, mut hung_up) = (node.clone(), signal(SignalKind::hangup())?);
+    tokio::spawn(async move {
+        while hung_up.recv().await.is_some() {
+            of_signals.access_log().into_iter().for_each(AccessLog::reopen);
+        }
+    });
     let stop = async {
         tokio::select! { _ = interrupted.recv() => {}, _ = terminated.recv() => {} }
         terminal::note("stopping: every acknowledged event is in the log");

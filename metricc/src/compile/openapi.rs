@@ -248,10 +248,13 @@ fn part() -> Value {
 
 fn read_receipt() -> Value {
     let ends = frontier("the end of the log at the time of the answer");
-    object(json!({
+    let mut receipt = object(json!({
         "parts": { "type": "array", "items": part() },
         "ends": { "type": "object", "additionalProperties": ends },
-    }))
+    }));
+    let filter = "the condition that chose the rows which the reader may read, unless those are all";
+    receipt["properties"]["filter"] = json!({ "type": "string", "description": filter });
+    receipt
 }
 
 fn rows(row: &RowType) -> Value {

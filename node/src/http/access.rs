@@ -9,8 +9,10 @@ use axum::response::{IntoResponse, Response};
 use metricc_client::wire::{Route, Scope, code};
 use metricc_http_api::{ApiError, ReaderServing};
 
+use super::access_entries;
 use super::headers::{self, single};
 use super::host::Hosts;
+use crate::access_log::AccessLog;
 use crate::config::Config;
 use crate::error::NodeError;
 use crate::listen::ListenAddress;
@@ -28,6 +30,7 @@ pub(crate) struct HttpAccess {
     permissions: Arc<Permissions>,
     hosts: Hosts,
     serving: NodeServing,
+    log: Option<AccessLog>,
 }
 
 /// Checks that a node that others can reach has tokens.
@@ -75,7 +78,11 @@ pub(crate) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let mut response = match access.permitted(&request) {
+    let pending =
+        access.log.as_ref().and_then(|log| access_entries::begin(log, route_of(&request), &request));
+    let permitted = access.permitted(&request);
+    let permission = permitted.as_ref().ok().cloned().or_else(|| access.holder(&request));
+    let mut response = match permitted {
         Err(response) => *response,
         Ok(permission) => {
             if permission.access().reader().is_some() {
@@ -88,14 +95,23 @@ pub(crate) async fn check(
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    response
+    match pending {
+        Some(pending) => pending.of_response(permission.as_ref(), response),
+        None => response,
+    }
 }
 
 impl HttpAccess {
     pub(crate) fn new(config: &Config, node: &Node) -> Result<Self, NodeError> {
         let (permissions, serving) = (node.permissions().clone(), node.serving().clone());
         check_reachable(&permissions, &config.listen)?;
-        Ok(HttpAccess { permissions, hosts: Hosts::new(&config.hosts, &config.listen), serving })
+        let (hosts, log) = (Hosts::new(&config.hosts, &config.listen), node.access_log().cloned());
+        Ok(HttpAccess { permissions, hosts, serving, log })
+    }
+
+    /// Whoever a token is of, whatever it permits.
+    fn holder(&self, request: &Request) -> Option<Arc<Permission>> {
+        self.permissions.of_token(bearer(request.headers()).ok()??)
     }
 
     /// Who sends a request.

@@ -2,7 +2,7 @@
 //!
 //! `axum::serve` gives hyper no timer, so hyper could not limit the time for headers; here it has one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,22 +11,23 @@ use axum::routing::{MethodRouter, get, post};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use metricc_client::wire::{Endpoint, ROUTES};
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
 use super::access::{self, HttpAccess};
 use super::closing::ErrorBodies;
-use super::connection_limits::{Admitted, Connections, Limit};
+use super::connection_limits::{Admitted, Connection, Connections, Limit};
 use super::headers::{MAX_HEADER_BYTES, MAX_HEADERS};
 use super::limits::Limits;
 use super::request_limits::{self, Budgets, Peer};
 use super::shared::Shared;
+use super::tls::{self, Tls};
 use super::{ingest, package, package_diff, sources};
 use crate::config::Config;
 use crate::error::NodeError;
@@ -44,6 +45,7 @@ pub struct Server {
     router: Router,
     limits: Limits,
     connections: Arc<Connections>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
@@ -52,6 +54,7 @@ impl Server {
     /// # Errors
     /// [`NodeError::Config`] if others could reach the node without a token, or a token is missing.
     pub fn check(config: &Config) -> Result<(), NodeError> {
+        config.tls.as_ref().map(Tls::new).transpose()?;
         access::check_reachable(&Permissions::new(config)?, &config.listen)
     }
 
@@ -60,6 +63,7 @@ impl Server {
     /// # Errors
     /// [`NodeError`] if the address is taken or not allowed, or a token is missing.
     pub async fn bind(config: &Config, node: Arc<Node>, limits: Limits) -> Result<Self, NodeError> {
+        let tls = config.tls.as_ref().map(Tls::new).transpose()?.map(Arc::new);
         let access = Arc::new(HttpAccess::new(config, &node)?);
         let listener = TcpListener::bind(config.listen.address).await.map_err(|error| {
             let help = match error.kind() {
@@ -87,7 +91,7 @@ impl Server {
             .method_not_allowed_fallback(sources::other_method)
             .layer(axum::middleware::from_fn_with_state(budgets, request_limits::check))
             .layer(axum::middleware::from_fn_with_state(access, access::check));
-        Ok(Server { listener, node, router, limits, connections })
+        Ok(Server { listener, node, router, limits, connections, tls })
     }
 
     /// The address at which it listens.
@@ -98,14 +102,29 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// Reads the certificate again if its files have changed.
+    fn look_at_certificate(&self) {
+        self.tls.iter().for_each(|tls| tls.look());
+    }
+
+    /// What begins its URL.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Answers requests until `stop` is ready. Then it accepts no more connections, and waits for running
     /// requests within a time limit.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
+        let mut look = tokio::time::interval(tls::LOOK_EVERY);
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => break,
+                _ = look.tick() => {
+                    self.look_at_certificate();
+                    continue;
+                }
                 accepted = self.listener.accept() => accepted,
             };
             let (stream, peer) = match accepted {
@@ -117,37 +136,7 @@ impl Server {
                     continue;
                 }
             };
-            // An answer is small, and is written at once.
-            let _ = stream.set_nodelay(true);
-            let place = match self.connections.admit(peer.ip()) {
-                Ok(place) => place,
-                Err(limit) => {
-                    tokio::spawn(refuse(stream, limit));
-                    continue;
-                }
-            };
-            let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(self.limits.headers);
-            if place.admitted != Admitted::All {
-                builder.keep_alive(false).header_read_timeout(self.limits.probe_headers);
-            }
-            builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEADER_BYTES);
-            let router = TowerToHyperService::new(self.router.clone());
-            let peer = Peer { address: peer.ip(), admitted: place.admitted };
-            let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-                request.extensions_mut().insert(peer);
-                hyper::service::Service::call(&router, request)
-            });
-            // A client that does not read its answer has a time limit as well.
-            let mut stream = TimeoutStream::new(stream);
-            stream.set_write_timeout(Some(self.limits.request));
-            let stream = TokioIo::new(ErrorBodies::new(Box::pin(stream), place.admitted == Admitted::All));
-            let connection = graceful.watch(builder.serve_connection(stream, service));
-            tokio::spawn(async move {
-                // The client sees what is wrong with its connection.
-                let _ = connection.await;
-                drop(place);
-            });
+            self.admit(stream, peer.ip(), &graceful);
         }
         drop(self.listener);
         // Subscriptions end here; all other answers end by themselves.
@@ -155,6 +144,73 @@ impl Server {
         if tokio::time::timeout(self.limits.drain, graceful.shutdown()).await.is_err() {
             tracing::warn!("connections that did not end in time were closed");
         }
+    }
+}
+
+impl Server {
+    /// Serves a connection on a task of its own, if there may be another one.
+    fn admit(&self, stream: TcpStream, peer: IpAddr, graceful: &GracefulShutdown) {
+        // An answer is small, and is written at once.
+        let _ = stream.set_nodelay(true);
+        let place = match self.connections.admit(peer) {
+            Ok(place) => place,
+            Err(limit) => {
+                // Without a handshake, nothing can be said to a client that speaks TLS.
+                if self.tls.is_none() {
+                    tokio::spawn(refuse(stream, limit));
+                }
+                return;
+            }
+        };
+        let door = Door { router: self.router.clone(), limits: self.limits.clone(), peer, place };
+        let watcher = graceful.watcher();
+        let Some(tls) = self.tls.clone() else {
+            tokio::spawn(door.serve(stream, watcher));
+            return;
+        };
+        tokio::spawn(async move {
+            // A client whose handshake fails sees why, in the alert of TLS.
+            let shaken = tokio::time::timeout(door.limits.headers, tls.accept(stream)).await;
+            if let Ok(Ok(Some(stream))) = shaken {
+                door.serve(stream, watcher).await;
+            }
+        });
+    }
+}
+
+/// What a connection is served with.
+struct Door {
+    router: Router,
+    limits: Limits,
+    peer: IpAddr,
+    place: Connection,
+}
+
+impl Door {
+    async fn serve<S>(self, stream: S, watcher: Watcher)
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        let Door { router, limits, peer, place } = self;
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(limits.headers);
+        if place.admitted != Admitted::All {
+            builder.keep_alive(false).header_read_timeout(limits.probe_headers);
+        }
+        builder.max_headers(MAX_HEADERS).max_buf_size(MAX_HEADER_BYTES);
+        let router = TowerToHyperService::new(router);
+        let peer = Peer { address: peer, admitted: place.admitted };
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            hyper::service::Service::call(&router, request)
+        });
+        // A client that does not read its answer has a time limit as well.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(limits.request));
+        let stream = TokioIo::new(ErrorBodies::new(Box::pin(stream), place.admitted == Admitted::All));
+        // The client sees what is wrong with its connection.
+        let _ = watcher.watch(builder.serve_connection(stream, service)).await;
+        drop(place);
     }
 }
 

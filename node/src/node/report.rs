@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use metricc_log::{AbsentField, Frontier, ReadStats};
 
 use super::Node;
+use crate::access_log::AccessLog;
 use crate::archiver::{self, ArchiveStatus};
 use crate::backfill::{self, BackfillStatus};
 use crate::batch_cluster::ClusterStatus;
@@ -130,5 +131,6 @@ impl Node {
             + &sink_status::text(&self.sinks())
             + &backfill::text(&self.status())
             + &metric_costs(&metrics)
+            + &self.access_log.as_ref().map(AccessLog::text).unwrap_or_default()
     }
 }

@@ -109,6 +109,10 @@ pub(crate) struct NodeArguments {
     /// File that contains the access token [default: the token in the variable METRICC_TOKEN, if set]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// File in PEM of the authority of the node's certificate, for a node at https:// [default: those that this
+    /// machine trusts]
+    #[arg(long, value_name = "FILE", env = "METRICC_CA_CERT")]
+    pub(crate) ca_cert: Option<PathBuf>,
     /// How long the node may take for an answer [default: 30s for reads, 60s for steps and events, else no limit]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) timeout: Option<i64>,
@@ -125,10 +129,21 @@ impl NodeArguments {
         if let Some(limit) = self.time_limit() {
             node = node.with_time_limit(limit)?;
         }
+        if let Some(pem) = self.authorities()? {
+            node = node.with_authorities(&pem)?;
+        }
         match self.token()? {
             Some(token) => Ok(node.with_token(&token)?),
             None => Ok(node),
         }
+    }
+
+    /// The authorities that are trusted instead of those of this machine.
+    pub(crate) fn authorities(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let read = |path| plain_file::read_text(path, plain_file::MOST_TEXT);
+        let pem = self.ca_cert.as_deref().map(read).transpose();
+        pem.map(|pem| pem.map(String::into_bytes))
+            .map_err(|error| Failure::Message(format!("the file of `--ca-cert`: {error}")))
     }
 
     /// The token, from a file or the environment; never from the command line, which other users of the

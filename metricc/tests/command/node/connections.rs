@@ -88,3 +88,16 @@ fn f38_a_connection_without_a_next_request_is_closed() {
     let waited = since.elapsed();
     assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&waited), "{waited:?}");
 }
+
+#[test]
+fn f38_a_thousand_idle_connections_do_not_slow_answers() {
+    let home = Home::new(PACKAGE, "[http]\nmax_connections_per_address = 1400\n");
+    let node = home.ready();
+    let idle: Vec<TcpStream> = (0..1000).map(|_| open(&node)).collect();
+    let since = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(node.get("/v1/metrics/total").status, 200);
+    }
+    assert!(since.elapsed() < Duration::from_secs(4), "{:?}", since.elapsed());
+    assert_eq!(idle.len(), 1000);
+}

@@ -1,6 +1,7 @@
 //! Tests of `metricc serve`: a node in its own process, accessed over HTTP.
 
 mod access;
+mod access_log;
 mod audit;
 mod bank;
 mod beside;
@@ -39,6 +40,8 @@ mod serving;
 mod slow_fsync;
 mod start_errors;
 mod tables;
+#[cfg(feature = "tls")]
+mod tls;
 mod watched_folder;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -111,7 +114,7 @@ impl Home {
         let mut said = Vec::new();
         let address = loop {
             let Some(Ok(line)) = lines.next() else { panic!("the node ended: {said:#?}") };
-            if let Some((_, rest)) = line.split_once("http://") {
+            if let Some((_, rest)) = line.split_once("://") {
                 break rest.split(',').next().unwrap_or_default().to_owned();
             }
             said.push(line);
@@ -129,7 +132,7 @@ impl Home {
         let (kept, (sender, address)) = (said.clone(), std::sync::mpsc::channel());
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once("http://") {
+                if let Some((_, rest)) = line.split_once("://") {
                     let _ = sender.send(rest.split(',').next().unwrap_or_default().to_owned());
                 }
                 kept.lock().expect("lines").push(line);
