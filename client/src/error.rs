@@ -6,6 +6,7 @@ use std::error::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::decode::DecodeError;
+use crate::wire::code;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +103,15 @@ pub enum ServingError {
     /// The serving layer has ended a subscription, since what it is of is not served any more.
     #[error("{0}")]
     Ended(String),
+    /// A question has errors, which are shown as `metricc check` shows them.
+    #[error("{0}")]
+    Question(String),
+    /// A question would take more than the node allows.
+    #[error("{0}")]
+    TooMuch(String),
+    /// A question was cancelled.
+    #[error("{0}")]
+    Cancelled(String),
     /// The node could not be reached, or something else answers at its address.
     #[error("{url}: {}", with_causes(.source.as_ref()))]
     Unreachable {
@@ -274,6 +284,9 @@ impl ServingError {
             ServingError::Busy(_) => (503, BUSY),
             ServingError::Dropped(_) => (503, DROPPED),
             ServingError::Ended(_) => (410, ENDED),
+            ServingError::Question(_) => (422, code::QUESTION),
+            ServingError::TooMuch(_) => (422, code::TOO_MUCH),
+            ServingError::Cancelled(_) => (409, code::CANCELLED),
             ServingError::Unreachable { .. } => (502, UNREACHABLE),
             ServingError::Failed(_) | ServingError::Decode(_) => (500, FAILED),
         }
@@ -369,6 +382,9 @@ impl From<ErrorBody> for ServingError {
             BUSY => ServingError::Busy(message),
             DROPPED => ServingError::Dropped(message),
             ENDED => ServingError::Ended(message),
+            code::QUESTION => ServingError::Question(message),
+            code::TOO_MUCH => ServingError::TooMuch(message),
+            code::CANCELLED => ServingError::Cancelled(message),
             _ => ServingError::Failed(message.into()),
         }
     }
@@ -407,6 +423,9 @@ mod tests {
             ServingError::Busy("64 answers are being written".to_owned()),
             ServingError::Dropped("no new rows for 900 s".to_owned()),
             ServingError::Ended("no metric `a` is served any more".to_owned()),
+            ServingError::Question("error[M0013]: unknown name `a`".to_owned()),
+            ServingError::TooMuch("it would read 5 events".to_owned()),
+            ServingError::Cancelled("question 3 was cancelled".to_owned()),
             ServingError::Failed("the disk is full".into()),
         ] {
             let json = serde_json::to_string(&error.body()).unwrap();

@@ -1,5 +1,7 @@
 //! The client of a node.
 
+mod ask;
+
 use std::error::Error;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryFutureExt};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use reqwest::{Client, ClientBuilder, Response, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -141,14 +143,18 @@ impl HttpServing {
     pub async fn read_as(&self, request: &ReadRequest, format: Format) -> Result<EncodedRows, ServingError> {
         let mut url = self.metric_url(request, &[]);
         url.query_pairs_mut().append_pair("format", format.name());
-        let response = self.get(url.clone()).await?;
+        self.encoded(&url, self.get(url.clone()).await?).await
+    }
+
+    /// The rows of a response in some format.
+    async fn encoded(&self, url: &Url, response: Response) -> Result<EncodedRows, ServingError> {
         let header = |name: &str| {
             let values = response.headers().get_all(name).iter();
             values.filter_map(|value| value.to_str().ok()).map(str::to_owned).collect::<Vec<_>>()
         };
         let (notes, overflow) = (header(NOTE_HEADER), header(OVERFLOW_HEADER).into_iter().next());
         let next = header(NEXT_HEADER).into_iter().next();
-        let bytes = response.bytes().await.map_err(|error| self.unreachable(&url, &error))?.to_vec();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(url, &error))?.to_vec();
         Ok(EncodedRows { bytes, notes, overflow, next })
     }
 
@@ -170,11 +176,14 @@ impl HttpServing {
     }
 
     async fn get(&self, url: Url) -> Result<Response, ServingError> {
-        let mut request = self.client.get(url.clone());
+        self.send(&url, self.client.get(url.clone())).await
+    }
+
+    async fn send(&self, url: &Url, mut request: RequestBuilder) -> Result<Response, ServingError> {
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.clone());
         }
-        let failed = |error: reqwest::Error| self.unreachable(&url, &error);
+        let failed = |error: reqwest::Error| self.unreachable(url, &error);
         let response = request.send().await.map_err(failed)?;
         if response.status().is_success() {
             return Ok(response);
@@ -182,7 +191,7 @@ impl HttpServing {
         let status = response.status().as_u16();
         let body = response.text().await.map_err(failed)?;
         Err(ServingError::of_response(status, &body).unwrap_or_else(|| ServingError::Unreachable {
-            url: node_of(&url),
+            url: node_of(url),
             source: format!("the server there is not a node of metricc; it answered with status {status}")
                 .into(),
         }))
@@ -190,8 +199,12 @@ impl HttpServing {
 
     async fn get_json<T: DeserializeOwned>(&self, url: Url) -> Result<T, ServingError> {
         let response = self.get(url.clone()).await?;
-        let body = response.bytes().await.map_err(|error| self.unreachable(&url, &error))?;
-        serde_json::from_slice(&body).map_err(|error| unreachable(&url, error))
+        self.json(&url, response).await
+    }
+
+    async fn json<T: DeserializeOwned>(&self, url: &Url, response: Response) -> Result<T, ServingError> {
+        let body = response.bytes().await.map_err(|error| self.unreachable(url, &error))?;
+        serde_json::from_slice(&body).map_err(|error| unreachable(url, error))
     }
 
     fn unreachable(&self, url: &Url, error: &reqwest::Error) -> ServingError {

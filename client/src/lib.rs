@@ -8,6 +8,7 @@
 //! build them.
 
 mod accept_header;
+mod ask;
 mod conditions;
 mod cost;
 pub mod decode;
@@ -21,6 +22,7 @@ mod route_parameters;
 mod serving;
 pub mod wire;
 
+pub use ask::{Asked, AskComputed, AskEstimate, AskEvent, AskProgress, AskedSource};
 pub use conditions::add_condition;
 pub use cost::{MetricCost, StateSize};
 pub use error::{ErrorBody, ErrorFields, ServingError, grouped, with_causes};

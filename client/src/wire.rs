@@ -44,6 +44,8 @@ pub enum ParameterOf {
     One,
     /// The rows of one metric, which have formats.
     Rows,
+    /// A question that no metric declares.
+    Question,
     /// The read of several metrics.
     Several,
     /// Another route, which names its parameters.
@@ -188,6 +190,25 @@ pub static PARAMETERS: &[ParameterSpec] = &[
          parameters",
     ),
     parameter(
+        "name",
+        ParameterValue::Text,
+        ParameterOf::Question,
+        "the name of the metric in the answer; `question` unless it is given",
+    ),
+    parameter(
+        "estimate",
+        ParameterValue::Bool,
+        ParameterOf::Question,
+        "only say what the answer would take",
+    ),
+    parameter(
+        "progress",
+        ParameterValue::Bool,
+        ParameterOf::Question,
+        "server-sent events instead of rows: `estimate`, `progress` some times a second, then `computed` with the frontier at \
+         which the rows can be read without reading the log again; or `error`",
+    ),
+    parameter(
         "metric",
         ParameterValue::Text,
         ParameterOf::Several,
@@ -208,7 +229,7 @@ impl ParameterValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ReadRequest;
+    use crate::{Asked, ReadRequest};
 
     #[test]
     fn every_parameter_of_the_table_is_read_and_no_other() {
@@ -224,6 +245,7 @@ mod tests {
             let parameters = vec![(spec.name.to_owned(), text.to_owned())];
             let read = match spec.of {
                 ParameterOf::Several => ReadRequest::several_of_parameters(parameters).map(drop),
+                ParameterOf::Question => Asked::of_parameters("m".to_owned(), parameters).map(drop),
                 _ => ReadRequest::of_parameters("m".to_owned(), parameters).map(drop),
             };
             assert!(read.is_ok(), "{}: {read:?}", spec.name);

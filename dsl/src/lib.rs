@@ -34,6 +34,7 @@ mod foreign_phrases;
 mod foreign_words;
 mod items;
 mod parse;
+mod question;
 mod rust_spelling;
 mod scan;
 
@@ -48,6 +49,7 @@ pub use foreign_phrases::{Phrase, phrases};
 #[doc(hidden)]
 pub use foreign_words::{Foreign, ITEMS, OPERATORS, VALUES};
 pub use format::format;
+pub use question::Question;
 
 /// The text of one `.metric` file. The bytes may be anything.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -129,6 +129,14 @@ impl Chunk {
         Chunk { range, excluded, ends, body: Body::Flushed(Box::new(rows)) }
     }
 
+    /// Bytes of its rows where they lie.
+    pub(crate) fn n_bytes(&self) -> u64 {
+        match &self.body {
+            Body::Journal(rows) => rows.rows.as_ref().map_or(0, |rows| rows.n_bytes),
+            Body::Flushed(rows) => rows.file.stated().n_bytes,
+        }
+    }
+
     /// The file of the journal that holds its rows, if they are there.
     pub(crate) fn journal_path(&self) -> Option<&Arc<str>> {
         match &self.body {

@@ -101,6 +101,17 @@ impl LogSnapshot {
         Frontier(self.partitions(source).iter().map(|partition| partition.flushed_to).collect())
     }
 
+    /// Bytes of the files and of the journal that have the rows between two frontiers: whole files where one is
+    /// read in part.
+    pub fn n_bytes(&self, source: &str, from: &Frontier, to: &Frontier) -> u64 {
+        let ranges = from.0.iter().zip(&to.0);
+        let of_partition = |(partition, (&from, &to)): (&PartitionSnapshot, (&u64, &u64))| -> u64 {
+            let chunks = partition.chunks.from(from).take_while(|chunk| chunk.range.from < to);
+            if from < to { chunks.map(|chunk| chunk.n_bytes()).sum() } else { 0 }
+        };
+        self.partitions(source).iter().zip(ranges).map(of_partition).sum()
+    }
+
     /// Why the log takes no events any more, if so.
     pub fn stopped(&self) -> Option<&str> {
         self.stopped.as_deref()

@@ -37,7 +37,7 @@ use axum::{Extension, Json, Router};
 use live::Live;
 use metricc_client::wire::{Endpoint, ROUTES};
 use metricc_client::{Format, Parameters, ReadRequest, ServingError};
-use metricc_runtime_serve::{AnswerWriter, FEW_ROWS, OpenAnswer, ServingTables, to_json};
+use metricc_runtime_serve::{AnswerWriter, FEW_ROWS, OpenAnswer, ServingTables, Turns, to_json};
 use serde_json::json;
 
 pub use answer_facts::AnswerFacts;
@@ -100,18 +100,34 @@ async fn read(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let (request, format) = ReadRequest::of_parameters(metric, parameters)?;
-    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    let format = format.unwrap_or_else(|| Format::accepted(&accept.collect::<Vec<_>>().join(",")));
+    let format = negotiated(format, &headers);
     if format != Format::Json {
         serving.check_columns(&request)?;
     }
     let none = || ServingError::Failed("a request has no answer".into());
     let answer = serving.open(vec![request]).await?.pop().ok_or_else(none)?;
-    let turns = serving.turns();
+    rows_response(&serving.turns(), answer, format).await
+}
+
+/// The format of an answer: the one that the request names, or else that the client accepts.
+pub fn negotiated(named: Option<Format>, headers: &HeaderMap) -> Format {
+    let accept = headers.get_all(header::ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    named.unwrap_or_else(|| Format::accepted(&accept.collect::<Vec<_>>().join(",")))
+}
+
+/// The response with the rows of an answer.
+///
+/// # Errors
+/// If rows cannot be computed, before the first one is sent.
+pub async fn rows_response(
+    turns: &Turns,
+    answer: OpenAnswer,
+    format: Format,
+) -> Result<Response, ApiError> {
     let facts = Extension(facts([&answer]));
     let mut answer = Box::new(AnswerWriter::new(answer, format)?);
     if format == Format::Json {
-        return Ok((facts, in_json(body(&turns, [BodyPart::Answer(answer)].into())?)).into_response());
+        return Ok((facts, in_json(body(turns, [BodyPart::Answer(answer)].into())?)).into_response());
     }
     while answer.is_surveying() {
         answer = match answer.n_left() <= FEW_ROWS {
@@ -124,7 +140,7 @@ async fn read(
         _ => format.media_type().to_owned(),
     };
     let headers = stated(&answer);
-    let body = body(&turns, [BodyPart::Answer(answer)].into())?;
+    let body = body(turns, [BodyPart::Answer(answer)].into())?;
     Ok((facts, headers, [(header::CONTENT_TYPE, media_type)], body).into_response())
 }
 

@@ -11,13 +11,14 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use metricc_compiler::{EngineOptions, Segment};
+use metricc_compiler::{CompileError, EngineOptions, Segment};
 use metricc_log::Frontier;
 
+use crate::continued_states::ContinuedStates;
 use crate::node::SourceStatus;
 use crate::source::NodeSource;
 use crate::source_plans::SourcePlans;
-use crate::states_of_log::{StatesError, start_of, states_unless};
+use crate::states_of_log::StatesError;
 use crate::status::family;
 use crate::thread_priority::{Priority, lower_priority};
 
@@ -26,6 +27,10 @@ use crate::thread_priority::{Priority, lower_priority};
 pub(crate) enum BackfillError {
     #[error(transparent)]
     States(#[from] StatesError),
+    #[error(transparent)]
+    Plan(#[from] CompileError),
+    #[error("no thread was started: {0}")]
+    Thread(#[from] std::io::Error),
     #[error("its thread panicked")]
     Panic,
 }
@@ -68,10 +73,8 @@ impl Progress {
 
 /// A backfill that runs, or has ended.
 pub(crate) struct Backfill {
-    /// The states that are computed.
-    plan: Arc<SourcePlans>,
-    /// From the start of the log to here.
-    to: Frontier,
+    /// The states that are computed, from the start of the log to a frontier.
+    states: Arc<ContinuedStates>,
     is_cancelled: Arc<AtomicBool>,
     /// Gives the outcome, before the batch layer is told that there is one.
     outcome: Receiver<Result<Vec<Segment>, BackfillError>>,
@@ -81,27 +84,28 @@ pub(crate) struct Backfill {
 }
 
 impl Backfill {
-    /// Starts to compute the states of a plan up to a frontier.
+    /// Starts to compute the states of a plan up to a frontier: from where those of questions end that were asked
+    /// before, or from the start of the log.
     ///
     /// # Errors
-    /// If no thread can be started.
+    /// If no thread can be started, or metrics cannot be planned together.
     pub(crate) fn start(
         source: &Arc<NodeSource>,
         plan: Arc<SourcePlans>,
         to: &Frontier,
         options: EngineOptions,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, BackfillError> {
         let is_cancelled = Arc::new(AtomicBool::new(false));
+        let states = Arc::new(ContinuedStates::new(source, plan, to)?);
         let progress = Arc::new(Progress {
-            metrics: plan.metrics.iter().map(|metric| metric.metric.name.clone()).collect(),
+            metrics: states.plan().metrics.iter().map(|metric| metric.metric.name.clone()).collect(),
             done: AtomicU64::new(0),
-            // The log is read once as each plan declares its source.
-            positions: to.n_positions() * plan.declared().len() as u64,
+            positions: states.n_positions(),
             started: Instant::now(),
         });
         source.backfill_started(progress.clone());
         let thread = std::thread::Builder::new().name(format!("metricc-backfill-{}", source.name()));
-        let (own, source, cancelled) = ((plan.clone(), to.clone()), source.clone(), is_cancelled.clone());
+        let (own, source, cancelled) = (states.clone(), source.clone(), is_cancelled.clone());
         let (sender, outcome) = sync_channel(1);
         let thread = thread.spawn(move || {
             lower_priority(Priority::Batch);
@@ -109,19 +113,19 @@ impl Backfill {
             let _ = sender.send(segments(&source, &own, &options, &cancelled, &progress));
             source.changed.notify();
         })?;
-        Ok(Backfill { plan, to: to.clone(), is_cancelled, outcome, thread, segments: None })
+        Ok(Backfill { states, is_cancelled, outcome, thread, segments: None })
     }
 
     /// Whether it computes the states of these metrics.
     pub(crate) fn computes(&self, plan: &SourcePlans) -> bool {
         let hashes =
             |plan: &SourcePlans| -> Vec<_> { plan.metrics.iter().map(|metric| metric.state_hash).collect() };
-        hashes(&self.plan) == hashes(plan)
+        hashes(self.states.plan()) == hashes(plan)
     }
 
     /// The frontier up to which it computes them.
     pub(crate) fn end(&self) -> &Frontier {
-        &self.to
+        self.states.end()
     }
 
     /// The states, once it has ended.
@@ -162,18 +166,19 @@ impl Drop for Backfill {
 
 fn segments(
     source: &NodeSource,
-    (plan, to): &(Arc<SourcePlans>, Frontier),
+    states: &ContinuedStates,
     options: &EngineOptions,
     is_cancelled: &Arc<AtomicBool>,
     progress: &Progress,
 ) -> Result<Vec<Segment>, BackfillError> {
     let done = |n: u64| {
         progress.done.fetch_add(n, Ordering::Relaxed);
+        source.counters.backfilled(source.name(), n);
         if source.is_stopping() {
             is_cancelled.store(true, Ordering::Relaxed);
         }
     };
-    Ok(states_unless(is_cancelled, source, plan, (&start_of(to), to), options, &done)?)
+    Ok(states.evaluate(is_cancelled, source, options, &done)?)
 }
 
 /// The backfills in the text format of Prometheus.

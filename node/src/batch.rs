@@ -179,6 +179,7 @@ impl Batch {
         if self.source.take_tables_changed() {
             self.write_tables(&self.source.latest_view());
         }
+        self.source.asked.forget_old();
         // First, since a view may have to wait for its store.
         self.flush_due(timing, ingest);
         self.declare_due(timing, ingest);

@@ -2,6 +2,7 @@
 //! column.
 
 mod access_log;
+mod ask;
 mod batch;
 mod checks;
 mod kafka;
@@ -23,6 +24,7 @@ use metricc_storage::StorageUrl;
 use serde::{Deserialize, Deserializer};
 
 pub use access_log::AccessLogConfig;
+pub(crate) use ask::AskConfig;
 pub(crate) use batch::BatchConfig;
 pub use batch::WithoutCluster;
 pub use kafka::KafkaConfig;
@@ -69,6 +71,9 @@ pub struct Config {
     /// Limits of answers.
     #[serde(default)]
     pub reading: ReadingConfig,
+    /// Limits of questions that no metric declares.
+    #[serde(default)]
+    pub ask: AskConfig,
     /// Limits of connections.
     #[serde(default)]
     pub http: HttpConfig,
@@ -398,6 +403,7 @@ impl Config {
             deploy: DeployConfig::default(),
             past: PastConfig::default(),
             reading: ReadingConfig::default(),
+            ask: AskConfig::default(),
             http: HttpConfig::default(),
             tokens: Tokens::default(),
             readers: BTreeMap::new(),

@@ -16,6 +16,7 @@ mod going;
 mod new_source_tests;
 mod new_sources;
 mod planned;
+mod questions;
 mod start;
 mod status;
 mod steps;
@@ -39,6 +40,7 @@ pub use store::{Step, StepKind, VersionRecord, VersionState};
 
 pub(crate) use comparison::{Counts, Pair, Wanted};
 pub(crate) use planned::Planned;
+pub(crate) use questions::PlannedQuestion;
 pub(crate) use start::{DeclaredSource, Start, start};
 pub(crate) use status::Stepped;
 pub(crate) use store::{VersionStore, Versions};

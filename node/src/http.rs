@@ -6,6 +6,7 @@
 
 mod access;
 mod access_entries;
+mod ask;
 mod body;
 mod closing;
 mod connection_limits;

@@ -15,6 +15,8 @@
 mod access_log;
 mod answer_limits;
 mod archiver;
+mod asked_states;
+mod asking;
 mod audit;
 mod audit_line;
 mod backfill;
@@ -22,6 +24,7 @@ mod batch;
 mod batch_cluster;
 mod changed;
 mod config;
+mod continued_states;
 mod costs;
 mod deployment;
 mod derived_tables;

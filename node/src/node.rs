@@ -16,6 +16,7 @@ use metricc_runtime_serve::LocalServing;
 
 use crate::access_log::AccessLog;
 use crate::answer_limits::Answering;
+use crate::asking::Asking;
 use crate::audit::{self, AuditError};
 use crate::audit_line::AuditLine;
 use crate::changed::Changed;
@@ -54,6 +55,7 @@ pub struct Node {
     truncated_tail: Option<TruncatedTail>,
     audits: Arc<tokio::sync::Mutex<()>>,
     comparisons: Arc<tokio::sync::Mutex<()>>,
+    asking: Arc<Asking>,
     decoding: Pool,
     /// What batch does to its stores. A runtime starts threads for files as children of whoever needs them, so
     /// on the runtime of the answers, these would keep the priority of batch.
@@ -130,6 +132,7 @@ impl Node {
             truncated_tail,
             audits: Arc::default(),
             comparisons: Arc::default(),
+            asking: Arc::new(Asking::new(&config.ask)),
             decoding,
             _storing: storing,
             sinks: prepared.iter().map(PreparedSink::state).collect(),
@@ -197,6 +200,11 @@ impl Node {
     /// Held by the one comparison of versions at a time.
     pub(crate) fn comparisons(&self) -> Arc<tokio::sync::Mutex<()>> {
         self.comparisons.clone()
+    }
+
+    /// Questions that no metric declares.
+    pub(crate) fn asking(&self) -> &Arc<Asking> {
+        &self.asking
     }
 
     /// The sources that the node has now.

@@ -6,7 +6,7 @@ use metricc_ir::{AnyMetric, Calendar};
 use metricc_jobs::PackageText;
 
 /// Width of rendered diagnostics, in columns.
-const WIDTH: usize = 100;
+pub(crate) const WIDTH: usize = 100;
 
 /// The metrics of a node.
 #[derive(Debug, Clone)]

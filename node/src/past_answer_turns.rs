@@ -1,5 +1,5 @@
-//! The turns of answers at earlier frontiers, which are computed from the log and may take long: few at a
-//! time, a bounded number that waits, and none for a client that is gone.
+//! The turns of answers that are computed from the log and may take long, those at earlier frontiers and those to
+//! questions: few at a time, a bounded number that waits, and none for a client that is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,6 +13,8 @@ pub(crate) struct PastQueue {
     turns: Arc<Semaphore>,
     n_waiting: Arc<AtomicUsize>,
     most_waiting: usize,
+    /// What is computed, for messages.
+    answers: &'static str,
 }
 
 /// One request that waits, until it is dropped.
@@ -25,9 +27,9 @@ impl Drop for Waiting {
 }
 
 impl PastQueue {
-    pub(crate) fn new(at_a_time: usize, most_waiting: usize) -> Self {
+    pub(crate) fn new(at_a_time: usize, most_waiting: usize, answers: &'static str) -> Self {
         let turns = Arc::new(Semaphore::new(at_a_time.clamp(1, Semaphore::MAX_PERMITS)));
-        PastQueue { turns, n_waiting: Arc::default(), most_waiting }
+        PastQueue { turns, n_waiting: Arc::default(), most_waiting, answers }
     }
 
     /// Waits for a turn, which lasts until the permit is dropped.
@@ -41,9 +43,8 @@ impl PastQueue {
         let n_before = self.n_waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(self.n_waiting.clone());
         if n_before >= self.most_waiting {
-            let problem =
-                "as many answers at earlier frontiers are asked for as the node computes and lets wait";
-            return Err(ServingError::Busy(format!("{problem}; try again")));
+            let problem = "are asked for as the node computes and lets wait; try again";
+            return Err(ServingError::Busy(format!("as many {} {problem}", self.answers)));
         }
         self.turns.clone().acquire_owned().await.map_err(|error| ServingError::Failed(error.into()))
     }
@@ -75,7 +76,7 @@ mod tests {
 
     #[tokio::test]
     async fn as_many_wait_as_may_and_those_that_go_make_place() {
-        let queue = PastQueue::new(1, 1);
+        let queue = PastQueue::new(1, 1, "answers");
         let turn = queue.turn().await.unwrap();
         let mut second = Box::pin(queue.turn());
         assert!((&mut second).now_or_never().is_none(), "it waits");

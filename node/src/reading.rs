@@ -52,7 +52,7 @@ impl NodeServing {
         answering: Answering,
         past: &PastConfig,
     ) -> Self {
-        let past = PastQueue::new(past.at_a_time, past.waiting);
+        let past = PastQueue::new(past.at_a_time, past.waiting, "answers at earlier frontiers");
         NodeServing { local, sources, answering, past, is_closed: watch::Sender::new(false) }
     }
 
@@ -74,7 +74,7 @@ impl NodeServing {
     }
 
     /// The newest version, once it covers what all queries want to see.
-    async fn covering(&self, queries: &[Arc<Query>]) -> Result<Arc<Published>, ServingError> {
+    pub(crate) async fn covering(&self, queries: &[Arc<Query>]) -> Result<Arc<Published>, ServingError> {
         let is_behind = |published: &Arc<Published>| {
             queries
                 .iter()
@@ -120,7 +120,7 @@ impl NodeServing {
     }
 
     /// The sources of a query, in their order.
-    fn sources_of(&self, query: &Query) -> Vec<Arc<NodeSource>> {
+    pub(crate) fn sources_of(&self, query: &Query) -> Vec<Arc<NodeSource>> {
         query.sources().iter().filter_map(|name| self.sources.find(name)).collect()
     }
 
@@ -130,10 +130,7 @@ impl NodeServing {
         query: &Arc<Query>,
         newest: &Arc<Published>,
     ) -> Result<Arc<Published>, ServingError> {
-        // The sources of a node that has just started are not served yet.
-        if let Some(origin) = query.sources().iter().find(|source| newest.frontier(source).is_none()) {
-            return Err(ServingError::NotReady { origin: origin.clone() });
-        }
+        check_served(query, newest)?;
         if query.is_at(newest) && query.has_states(newest) {
             return Ok(newest.clone());
         }
@@ -162,7 +159,16 @@ impl NodeServing {
         newest: &Arc<Published>,
     ) -> Result<OpenAnswer, ServingError> {
         let version = self.version(query, newest).await?;
-        let mut answer = self.answering.open(query, &version).await?;
+        self.open_from(query, &version).await
+    }
+
+    /// The answer from a version.
+    pub(crate) async fn open_from(
+        &self,
+        query: &Arc<Query>,
+        version: &Arc<Published>,
+    ) -> Result<OpenAnswer, ServingError> {
+        let mut answer = self.answering.open(query, version).await?;
         self.complete(query, &mut answer);
         Ok(answer)
     }
@@ -228,7 +234,7 @@ impl NodeServing {
     }
 
     /// Rejects a request whose positions are of another epoch.
-    fn check_epoch(&self, request: &ReadRequest) -> Result<(), ServingError> {
+    pub(crate) fn check_epoch(&self, request: &ReadRequest) -> Result<(), ServingError> {
         match (&request.epoch, self.epoch()) {
             (Some(wanted), Some(epoch)) if *wanted != epoch => {
                 Err(ServingError::OtherEpoch { epoch, wanted: wanted.clone() })
@@ -240,32 +246,41 @@ impl NodeServing {
     /// The version of the frontier that a query asks for: the view, if it ends before, and what follows it in
     /// the log.
     fn past(&self, query: &Query, is_cancelled: &Arc<AtomicBool>) -> Result<Published, ServingError> {
-        let at = query.at().unwrap_or_default();
-        let wrong_length = || {
-            let problem = "offsets: it takes one for each partition of the metric's sources";
-            ServingError::Request(format!("`at` has {} {problem}", at.len()))
-        };
-        let n_partitions = |source: &Arc<NodeSource>| source.end().0.len();
-        let sources = self.sources_of(query);
-        if sources.iter().map(n_partitions).sum::<usize>() != at.len() {
-            return Err(wrong_length());
-        }
-        let (mut past, mut rest) = (Published::default(), at);
-        for source in &sources {
-            let (of_source, others) = rest.split_at(n_partitions(source));
-            rest = others;
-            past.extend(published_at(source, query, &Frontier(of_source.to_vec()), is_cancelled)?);
+        let mut past = Published::default();
+        for (source, at) in self.frontiers_of(query, query.at().unwrap_or_default())? {
+            past.extend(published_at(&source, query, &at, is_cancelled)?);
         }
         Ok(past)
     }
+
+    /// The sources of a query, each with its part of a frontier that a request has named.
+    pub(crate) fn frontiers_of(
+        &self,
+        query: &Query,
+        at: &[u64],
+    ) -> Result<Vec<(Arc<NodeSource>, Frontier)>, ServingError> {
+        let n_partitions = |source: &Arc<NodeSource>| source.end().0.len();
+        let sources = self.sources_of(query);
+        if sources.iter().map(n_partitions).sum::<usize>() != at.len() {
+            let problem = "offsets: it takes one for each partition of the metric's sources";
+            return Err(ServingError::Request(format!("`at` has {} {problem}", at.len())));
+        }
+        let mut rest = at;
+        let part = |source: Arc<NodeSource>| {
+            let (of_source, others) = rest.split_at(n_partitions(&source));
+            rest = others;
+            (source, Frontier(of_source.to_vec()))
+        };
+        Ok(sources.into_iter().map(part).collect())
+    }
 }
 
-fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> ServingError {
+pub(crate) fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> ServingError {
     ServingError::Failed(error.into())
 }
 
 /// Runs long work beside the answers of others.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ServingError> + Send + 'static,
 ) -> Result<T, ServingError> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -280,12 +295,7 @@ fn published_at(
     at: &Frontier,
     is_cancelled: &Arc<AtomicBool>,
 ) -> Result<Published, ServingError> {
-    let end = source.end();
-    if at.0.iter().zip(&end.0).any(|(offset, end)| offset > end) {
-        let problem = format!("`at` is {at}, and the log of source `{}` ends at {end}", source.name());
-        return Err(ServingError::Request(problem));
-    }
-    between_requests(source, at)?;
+    check_readable(source, at)?;
     let of_source = query.plans().iter().filter(|plan| plan.metric.source.name == source.name());
     let plan = source.plan_of(&of_source.cloned().collect::<Vec<_>>()).map_err(failed)?;
     let view = source.view_before(&plan, at);
@@ -305,6 +315,24 @@ fn published_at(
     let segments: Vec<(&MetricPlan, Vec<IndexedSegment>)> =
         plan.metrics.iter().map(|metric| &**metric).zip(parts).collect();
     Published::new(&segments).map_err(failed)
+}
+
+/// The sources of a node that has just started are not served yet.
+pub(crate) fn check_served(query: &Query, newest: &Published) -> Result<(), ServingError> {
+    match query.sources().iter().find(|source| newest.frontier(source).is_none()) {
+        Some(origin) => Err(ServingError::NotReady { origin: origin.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the log has a frontier, between two requests. Blocks the calling thread.
+pub(crate) fn check_readable(source: &NodeSource, at: &Frontier) -> Result<(), ServingError> {
+    let end = source.end();
+    if at.0.iter().zip(&end.0).any(|(offset, end)| offset > end) {
+        let problem = format!("`at` is {at}, and the log of source `{}` ends at {end}", source.name());
+        return Err(ServingError::Request(problem));
+    }
+    between_requests(source, at)
 }
 
 /// There are answers only between two requests: each is in one as a whole, or not at all.

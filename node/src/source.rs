@@ -15,6 +15,7 @@ use metricc_runtime_serve::{IndexedSegment, LocalServing, ServeError};
 use tokio::sync::oneshot;
 
 use crate::archiver::ArchiveStatus;
+use crate::asked_states::AskedStates;
 use crate::audit_line::AuditLine;
 use crate::batch_cluster::ClusterStatus;
 use crate::changed::Changed;
@@ -51,6 +52,8 @@ pub struct NodeSource {
     wanted: Mutex<Arc<SourcePlans>>,
     backfill: Mutex<Option<RunningBackfill>>,
     speed: EvaluationSpeed,
+    /// The states of questions that were asked.
+    pub(crate) asked: AskedStates,
     /// Earlier versions of the view; there are none without a store.
     past: OnceLock<PastViews>,
     /// What was wrong with the view that the node found when it started.
@@ -108,6 +111,7 @@ impl NodeSource {
             wanted: Mutex::new(plans),
             backfill: Mutex::default(),
             speed: EvaluationSpeed::default(),
+            asked: AskedStates::default(),
             past: OnceLock::new(),
             view_problem: Mutex::default(),
             cluster: Mutex::default(),

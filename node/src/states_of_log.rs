@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use metricc_compiler::{EngineOptions, EvaluateError, Segment};
+use metricc_compiler::{EngineOptions, EvaluateError, Segment, SegmentError};
 use metricc_durable_log::DurableError;
 use metricc_log::{Frontier, Interval, LogError};
 use metricc_runtime_batch::evaluate_unless;
@@ -25,6 +25,9 @@ pub enum StatesError {
     /// The engine failed, or was cancelled.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// States of two intervals do not fit together.
+    #[error(transparent)]
+    Merge(#[from] SegmentError),
 }
 
 impl StatesError {

@@ -35,6 +35,8 @@ struct SourceCounters {
     n_cluster_failed: u64,
     batch_seconds: f64,
     batch_positions: u64,
+    backfill_positions: u64,
+    asked_positions: u64,
     n_tails_failed: u64,
     n_audits: u64,
     n_differences: u64,
@@ -81,6 +83,16 @@ impl Counters {
         source.n_batches += 1;
         source.batch_seconds += took.as_secs_f64();
         source.batch_positions += n_positions;
+    }
+
+    /// Positions were evaluated for new metrics.
+    pub(crate) fn backfilled(&self, source: &str, n_positions: u64) {
+        self.lock().sources.entry(source.to_owned()).or_default().backfill_positions += n_positions;
+    }
+
+    /// Positions were evaluated for questions.
+    pub(crate) fn asked(&self, source: &str, n_positions: u64) {
+        self.lock().sources.entry(source.to_owned()).or_default().asked_positions += n_positions;
     }
 
     pub(crate) fn batch_failed(&self, source: &str) {
@@ -166,7 +178,7 @@ const SOURCE_GAUGES: [GaugeFamily; 7] = [
     ("tail_generations_total", "counter", "Dataflows started.", |source| source.generations),
 ];
 
-const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 12] = [
+const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 14] = [
     ("tail_failures_total", "Dataflows that failed.", |source| source.n_tails_failed as f64),
     ("files_total", "Files of the watched folder that are in the log.", |source| source.n_files as f64),
     ("files_refused_total", "Files of the watched folder that were rejected.", |source| {
@@ -189,6 +201,12 @@ const SOURCE_COUNTERS: [Family<SourceCounters, f64>; 12] = [
     }),
     ("batch_seconds_total", "Time of all batches.", |source| source.batch_seconds),
     ("batch_positions_total", "Positions of all batches.", |source| source.batch_positions as f64),
+    ("backfill_positions_total", "Positions that were evaluated for new metrics.", |source| {
+        source.backfill_positions as f64
+    }),
+    ("asked_positions_total", "Positions that were evaluated for questions.", |source| {
+        source.asked_positions as f64
+    }),
 ];
 
 type CostFamily = (&'static str, &'static str, &'static str, [(&'static str, fn(&MetricCost) -> f64); 2]);

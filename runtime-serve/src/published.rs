@@ -91,6 +91,11 @@ impl Published {
         self.states(plan).map_or(0, PublishedStates::n_groups)
     }
 
+    /// The segments of a metric; `None` if its states were not published.
+    pub fn parts(&self, plan: &MetricPlan) -> Option<&[IndexedSegment]> {
+        self.states(plan).map(|states| &states.parts[..])
+    }
+
     /// The segments of a source, by their state hash.
     pub(crate) fn parts_of(&self, source: &str) -> BTreeMap<StateHash, Vec<IndexedSegment>> {
         let states = self.sources.get(source).into_iter().flat_map(|source| &source.states);

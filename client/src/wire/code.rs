@@ -38,3 +38,11 @@ pub const UNKNOWN_VERSION: &str = "unknown_version";
 pub const VERSION: &str = "version";
 /// A package that has errors.
 pub const PACKAGE: &str = "package";
+/// A question that has errors.
+pub const QUESTION: &str = "question";
+/// A question that would take more than it may.
+pub const TOO_MUCH: &str = "too_much";
+/// A question that was cancelled.
+pub const CANCELLED: &str = "cancelled";
+/// A question that is not being computed.
+pub const UNKNOWN_QUESTION: &str = "unknown_question";

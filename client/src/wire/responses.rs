@@ -11,6 +11,8 @@ pub enum Operation {
     Ingest,
     /// To see and check the state of the node.
     Administer,
+    /// To ask a question that no metric declares.
+    Ask,
     /// To compare versions of the package.
     Compare,
     /// To change the versions of the package.
@@ -32,16 +34,23 @@ pub struct ErrorResponse {
     pub of: &'static [Operation],
 }
 
-const READ: &[Operation] = &[Operation::Read];
+const READ: &[Operation] = &[Operation::Read, Operation::Ask];
 const INGEST: &[Operation] = &[Operation::Ingest];
 /// An audit may write the view again.
 const WRITES: &[Operation] = &[Operation::Ingest, Operation::Administer, Operation::Deploy];
-const BODIES: &[Operation] = &[Operation::Ingest, Operation::Deploy];
-const CONFLICTS: &[Operation] = &[Operation::Read, Operation::Compare, Operation::Deploy];
-const NAMED: &[Operation] =
-    &[Operation::Read, Operation::Ingest, Operation::Administer, Operation::Compare, Operation::Deploy];
+const BODIES: &[Operation] = &[Operation::Ingest, Operation::Deploy, Operation::Ask];
+const CONFLICTS: &[Operation] = &[Operation::Read, Operation::Ask, Operation::Compare, Operation::Deploy];
+const NAMED: &[Operation] = &[
+    Operation::Read,
+    Operation::Ask,
+    Operation::Ingest,
+    Operation::Administer,
+    Operation::Compare,
+    Operation::Deploy,
+];
 const ALL: &[Operation] = &[
     Operation::Read,
+    Operation::Ask,
     Operation::Ingest,
     Operation::Administer,
     Operation::Compare,
@@ -71,8 +80,14 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 404,
-        codes: &["unknown_metric", "unknown_source", code::UNKNOWN_VERSION, code::UNKNOWN_PATH],
-        doc: "the node has no such metric, source, version or path",
+        codes: &[
+            "unknown_metric",
+            "unknown_source",
+            code::UNKNOWN_VERSION,
+            code::UNKNOWN_QUESTION,
+            code::UNKNOWN_PATH,
+        ],
+        doc: "the node has no such metric, source, version, question or path",
         of: NAMED,
     },
     ErrorResponse {
@@ -84,9 +99,9 @@ pub static RESPONSES: &[ErrorResponse] = &[
     ErrorResponse { status: 408, codes: &["late"], doc: "the body did not arrive in time", of: BODIES },
     ErrorResponse {
         status: 409,
-        codes: &["other_definition", "other_epoch", code::VERSION],
+        codes: &["other_definition", "other_epoch", code::VERSION, code::CANCELLED],
         doc: "the node serves another definition of the metric, or its log has lost events since the epoch that is \
-              named, or the versions of the package do not allow this step",
+              named, the versions of the package do not allow this step, or a question was cancelled",
         of: CONFLICTS,
     },
     ErrorResponse {
@@ -128,9 +143,9 @@ pub static RESPONSES: &[ErrorResponse] = &[
     },
     ErrorResponse {
         status: 422,
-        codes: &["columns", "request", "too_many_rows", code::PACKAGE],
+        codes: &["columns", "request", "too_many_rows", code::PACKAGE, code::QUESTION, code::TOO_MUCH],
         doc: "columns that are not those of the source, another content under a known `Idempotency-Key`, more rows \
-              than an answer may have, or a package with errors",
+              than an answer may have, a package or a question with errors, or a question that would take more than it may",
         of: ALL,
     },
     ErrorResponse {
@@ -250,6 +265,9 @@ mod tests {
             ServingError::Busy(String::new()),
             ServingError::Dropped(String::new()),
             ServingError::Ended(String::new()),
+            ServingError::Question(String::new()),
+            ServingError::TooMuch(String::new()),
+            ServingError::Cancelled(String::new()),
             ServingError::Failed("".into()),
         ];
         for (status, code) in errors.iter().map(ServingError::status_and_code) {

@@ -16,6 +16,14 @@ pub enum Endpoint {
     Live,
     /// Rows of several metrics.
     Read,
+    /// Answers a question that no metric declares.
+    Ask,
+    /// The questions that are being computed.
+    Questions,
+    /// Cancels a question.
+    CancelQuestion,
+    /// Deploys a question as a metric.
+    KeepQuestion,
     /// Takes events.
     Events,
     /// The requests that the node remembers.
@@ -120,6 +128,15 @@ const OF_ONE: RouteParameters =
     RouteParameters::Reads(&[ParameterOf::Any, ParameterOf::Windows, ParameterOf::One, ParameterOf::Rows]);
 const OF_SEVERAL: RouteParameters =
     RouteParameters::Reads(&[ParameterOf::Any, ParameterOf::Windows, ParameterOf::Several]);
+const OF_ASK: RouteParameters = RouteParameters::Reads(&[
+    ParameterOf::Any,
+    ParameterOf::Windows,
+    ParameterOf::One,
+    ParameterOf::Rows,
+    ParameterOf::Question,
+]);
+const OF_CANCEL: RouteParameters =
+    RouteParameters::Own(&[own("id", ParameterValue::Number, "the number of the question")]);
 const OF_REQUESTS: RouteParameters =
     RouteParameters::Own(&[own("prefix", ParameterValue::Text, "only keys that begin with this text")]);
 const OF_SERVED: RouteParameters = RouteParameters::Own(&[own(
@@ -134,6 +151,8 @@ const OF_QUARANTINE: RouteParameters = RouteParameters::Own(&[
     own("grouped", ParameterValue::Bool, "their number by field and reason instead"),
 ]);
 const BY: ParameterSpec = own("by", ParameterValue::Text, "who does it, for the history");
+const OF_KEEP: RouteParameters =
+    RouteParameters::Own(&[own("name", ParameterValue::Text, "the name of the metric"), BY]);
 const OF_DEPLOY: RouteParameters = RouteParameters::Own(&[
     own("plan", ParameterValue::Bool, "only say what it would change"),
     own("preview", ParameterValue::Bool, "compute it beside the live version, which stays live"),
@@ -176,6 +195,10 @@ pub static ROUTES: &[Route] = &[
     route(Endpoint::Metric, "GET", "/v1/metrics/{metric}", QUERY, Operation::Read, OF_ONE),
     route(Endpoint::Explain, "GET", "/v1/metrics/{metric}/explain-value", QUERY, Operation::Read, OF_ONE),
     route(Endpoint::Live, "GET", "/v1/metrics/{metric}/live", QUERY, Operation::Read, OF_ONE),
+    route(Endpoint::Ask, "POST", "/v1/ask", QUERY, Operation::Ask, OF_ASK),
+    route(Endpoint::Questions, "GET", "/v1/ask", QUERY, Operation::Ask, NONE),
+    route(Endpoint::CancelQuestion, "POST", "/v1/ask/cancel", ADMIN, Operation::Ask, OF_CANCEL),
+    route(Endpoint::KeepQuestion, "POST", "/v1/ask/keep", ADMIN, Operation::Deploy, OF_KEEP),
     route(Endpoint::Events, "POST", "/v1/sources/{source}/events", INGEST, Operation::Ingest, NONE),
     route(Endpoint::Requests, "GET", "/v1/sources/{source}/requests", INGEST, Operation::Ingest, OF_REQUESTS),
     route(Endpoint::Served, "GET", "/v1/sources/{source}/served", INGEST, Operation::Ingest, OF_SERVED),

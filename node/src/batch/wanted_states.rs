@@ -6,11 +6,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use metricc_compiler::{EngineOptions, Segment};
+use metricc_compiler::{EngineOptions, MetricPlan, Segment};
 use metricc_log::Frontier;
 
 use super::{Batch, PAUSE, StepError};
 use crate::backfill::Backfill;
+use crate::loaded_view::LoadedView;
 use crate::source_plans::SourcePlans;
 use crate::states_of_log::states_of_log;
 
@@ -58,6 +59,7 @@ impl Batch {
         let Some(backfill) = running.as_mut().filter(|backfill| backfill.computes(&missing)) else {
             // One for other states is given up.
             *running = None;
+            let latest = self.beyond_asked(&missing, latest)?;
             let workers = self.schedule.backfill_workers;
             let options = EngineOptions { workers, ..self.schedule.options.clone() };
             let names: Vec<&str> = missing.metrics.iter().map(|metric| metric.metric.name.as_str()).collect();
@@ -80,6 +82,23 @@ impl Batch {
         Ok(())
     }
 
+    /// The latest view, which ends where states that questions have left end, or after them: a backfill ends
+    /// where the view does, and goes on from them.
+    fn beyond_asked(
+        &self,
+        missing: &SourcePlans,
+        latest: Arc<LoadedView>,
+    ) -> Result<Arc<LoadedView>, StepError> {
+        let asked = &self.source.asked;
+        let is_beyond =
+            |metric: &Arc<MetricPlan>| asked.are_beyond(&metric.state_hash, &latest.frontier);
+        if !missing.metrics.iter().any(is_beyond) {
+            return Ok(latest);
+        }
+        self.step()?;
+        Ok(self.source.latest_view())
+    }
+
     /// The states up to another frontier, which is not before the one where they end.
     fn continued(
         &self,
@@ -92,6 +111,8 @@ impl Batch {
             return Ok(segments.to_vec());
         }
         let fresh = states_of_log(&self.source, plan, (from, to), &self.schedule.options)?;
+        let n_positions = to.n_positions() - from.n_positions();
+        self.source.counters.backfilled(self.source.name(), n_positions);
         let pairs = segments.iter().zip(&fresh);
         let merged =
             plan.metrics.iter().zip(pairs).map(|(metric, (known, fresh))| known.merge(fresh, metric));

@@ -20,6 +20,9 @@ pub(super) fn numbers(config: &Config) -> Result<(), String> {
         ("ingest.max_waiting_bytes", config.ingest.max_waiting_bytes as u64),
         ("ingest.seal_events", config.ingest.seal_events),
         ("past.at_a_time", config.past.at_a_time as u64),
+        ("ask.max_bytes", config.ask.max_bytes as u64),
+        ("ask.at_a_time", config.ask.at_a_time as u64),
+        ("ask.workers", config.ask.workers as u64),
         ("reading.max_rows", config.reading.max_rows),
         ("reading.max_answers", config.reading.max_answers as u64),
         ("reading.max_answers_per_client", config.reading.max_answers_per_client as u64),
@@ -38,7 +41,11 @@ pub(super) fn numbers(config: &Config) -> Result<(), String> {
     if let Some((name, _)) = numbers.into_iter().chain(of_postgres).find(|(_, value)| *value == 0) {
         return Err(format!("`{name}` is 0: it must be at least 1"));
     }
-    let workers = [("batch.workers", config.batch.workers), ("speed.workers", config.speed.workers)];
+    let workers = [
+        ("batch.workers", config.batch.workers),
+        ("speed.workers", config.speed.workers),
+        ("ask.workers", config.ask.workers),
+    ];
     match workers.into_iter().find(|(_, workers)| *workers > MOST_WORKERS) {
         Some((name, workers)) => Err(format!("`{name}` is {workers}: it must be at most {MOST_WORKERS}")),
         None => Ok(()),

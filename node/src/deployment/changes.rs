@@ -71,8 +71,8 @@ impl Deployments {
             has(&source.latest_view().plan, hash) && has(&source.wanted(), hash)
         };
         let is_kept = |hash: &StateHash| self.sources.now().iter().any(|source| is_kept_by(source, hash));
-        let cost = |name: &str| match self.source(name) {
-            Some(source) => cost_of(&source),
+        let cost = |name: &str, hashes: &[StateHash]| match self.source(name) {
+            Some(source) => cost_of(&source, hashes),
             None => LogCost { positions: self.n_known(name), ..LogCost::default() },
         };
         let live = &state.live().planned;
@@ -84,11 +84,16 @@ impl Deployments {
 }
 
 /// What it takes to compute new metrics of a source: a backfill ends where the view does, and the tail goes on
-/// from there as after any batch. Without a view, the tail reads all.
-fn cost_of(source: &NodeSource) -> LogCost {
+/// from there as after any batch. Without a view, the tail reads all. What questions have left is not evaluated
+/// again.
+fn cost_of(source: &NodeSource, hashes: &[StateHash]) -> LogCost {
     let view = source.latest_view();
     let to = if view.segments.is_empty() { source.end() } else { view.frontier.clone() };
-    let positions = to.n_positions();
+    let end = source.end();
+    let asked = hashes.iter().map(|hash| {
+        source.asked.before(hash, &end).map_or(0, |states| states.interval.to().n_positions())
+    });
+    let positions = to.n_positions().saturating_sub(asked.min().unwrap_or(0));
     let time = source.evaluation_estimate(positions);
     LogCost { positions, seconds: time.map(|time| time.as_secs_f64().ceil() as u64) }
 }

@@ -8,6 +8,12 @@ pub enum DeployError {
     /// The package has errors.
     #[error("{0}")]
     Package(String),
+    /// A question has errors.
+    #[error("{0}")]
+    Question(String),
+    /// The live version is no longer the one that a metric was to be added to.
+    #[error("another version has become live meanwhile: try again")]
+    Changed,
     /// A metric cannot be planned.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -60,6 +66,12 @@ pub enum DeployError {
     /// The metrics of the node are those of a program.
     #[error("the metrics of this node are those of its program, and are changed with it")]
     Program,
+    /// The metrics of the node are those of a program, which questions cannot name.
+    #[error(
+        "the metrics of this node are those of its program, and questions are asked of a package that is a `.metric` file: ask \
+         without the node, with such a file and `--source`"
+    )]
+    ProgramAsked,
     /// A cluster evaluates the batch of the node.
     #[error(
         "the batch of this node runs on a cluster, which plans from the file that the node was started with; start it again with \

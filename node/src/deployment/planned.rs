@@ -1,6 +1,6 @@
 //! A version of the package, planned, and what deploying it changes, metric by metric.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use metricc_comparison::diff::PartChange;
@@ -164,12 +164,12 @@ pub(crate) struct LogCost {
 
 /// What deploying a version in place of another one does: first the metrics of the new version in its order,
 /// then those that are removed. `is_kept` says of states whether they are kept already, `cost` what it takes to
-/// evaluate the log of a source for those that are not, and `parts` which parts of a definition differ.
+/// evaluate the log of a source for those of a metric that are not, and `parts` which parts of a definition differ.
 pub(crate) fn effects(
     live: &Planned,
     next: &Planned,
     is_kept: &dyn Fn(&StateHash) -> bool,
-    cost: &dyn Fn(&str) -> LogCost,
+    cost: &dyn Fn(&str, &[StateHash]) -> LogCost,
     parts: &dyn Fn(&str) -> Vec<PartChange>,
 ) -> Vec<MetricEffect> {
     let (old, new) = (live.listed(), next.listed());
@@ -187,12 +187,10 @@ pub(crate) fn effects(
             None => old.iter().find(is_free).map(|known| known.name),
         };
         renamed.extend(was);
-        let missing: BTreeSet<&str> = metric
-            .base
-            .iter()
-            .filter(|plan| !is_kept(&plan.state_hash))
-            .map(|plan| plan.metric.source.name.as_str())
-            .collect();
+        let mut missing: BTreeMap<&str, Vec<StateHash>> = BTreeMap::new();
+        for plan in metric.base.iter().filter(|plan| !is_kept(&plan.state_hash)) {
+            missing.entry(plan.metric.source.name.as_str()).or_default().push(plan.state_hash);
+        }
         let effect = match same_name {
             Some(known) if known.hash == metric.hash => Effect::Kept,
             Some(known) if known.states() == metric.states() => Effect::Presentation,
@@ -200,7 +198,7 @@ pub(crate) fn effects(
             None if was.is_some() => Effect::Renamed,
             None => Effect::Added,
         };
-        let costs: Vec<LogCost> = missing.iter().map(|source| cost(source)).collect();
+        let costs: Vec<LogCost> = missing.iter().map(|(source, hashes)| cost(source, hashes)).collect();
         let positions = (!costs.is_empty()).then(|| costs.iter().map(|cost| cost.positions).sum());
         // Sources are evaluated side by side.
         let seconds = costs.iter().map(|cost| cost.seconds).collect::<Option<Vec<u64>>>();

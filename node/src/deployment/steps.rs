@@ -56,12 +56,26 @@ impl Deployments {
         by: &str,
         is_preview: bool,
     ) -> Result<Deployed, DeployError> {
+        self.deploy_after(None, text, by, is_preview)
+    }
+
+    /// As [`Deployments::deploy`], if the live version still has the text of this hash.
+    pub(super) fn deploy_after(
+        &self,
+        before: Option<&str>,
+        text: PackageText,
+        by: &str,
+        is_preview: bool,
+    ) -> Result<Deployed, DeployError> {
         self.without_cluster()?;
         let planned = self.planned(text.clone())?;
         let new_sources = self.open_new(&planned)?;
         let mut state = self.lock();
         let Some((store, versions)) = state.stored.clone() else { return Err(DeployError::Program) };
         is_free(&state)?;
+        if before.is_some_and(|hash| hash != state.live().record.hash) {
+            return Err(DeployError::Changed);
+        }
         let changes = self.changes_of(&state, &text, &planned)?;
         if let Some(version) = changes.live_as {
             return Ok(Deployed { version, state: VersionState::Live, changes });

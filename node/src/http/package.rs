@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::body::{self, Packing};
 use super::shared::Shared;
 use super::sources::invalid;
-use crate::deployment::{Changes, DeployError, Step, Stepped, VersionState, VersionStatus};
+use crate::deployment::{Changes, DeployError, Deployed, Step, Stepped, VersionState, VersionStatus};
 
 /// Longest name of who does a step, in bytes.
 const LONGEST_NAME: usize = 200;
@@ -32,6 +32,9 @@ fn error(error: &DeployError) -> ApiError {
             versions: Vec::new(),
         }
         .into();
+    }
+    if let DeployError::Question(problem) = error {
+        return ServingError::Question(problem.clone()).into();
     }
     if let DeployError::NotFollowed { metric, .. } = error {
         return ServingError::Backfilling { metric: metric.clone() }.into();
@@ -53,7 +56,7 @@ fn error(error: &DeployError) -> ApiError {
 }
 
 /// Who does a step, as the request says it.
-fn by(given: &Given<'_>) -> Result<String, ApiError> {
+pub(super) fn by(given: &Given<'_>) -> Result<String, ApiError> {
     let by = given.text("by").unwrap_or(SOMEBODY);
     if by.len() > LONGEST_NAME {
         return Err(invalid(format!("`by` is longer than {LONGEST_NAME} bytes")));
@@ -67,6 +70,15 @@ pub(super) async fn done<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let done = tokio::task::spawn_blocking(step).await;
     done.map_err(|error| ApiError::failed(&error))?.map_err(|cause| error(&cause))
+}
+
+/// The body of a request, unpacked.
+pub(super) async fn unpacked(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<Vec<u8>, ApiError> {
+    let packing = Packing::of(headers)?;
+    let bytes = body::read(body, &shared.limits).await?;
+    let limits = shared.limits.clone();
+    let bytes = tokio::task::spawn_blocking(move || body::unpack(packing, bytes, &limits)).await;
+    bytes.map_err(|error| ApiError::failed(&error))?
 }
 
 pub(crate) async fn versions(State(shared): State<Arc<Shared>>) -> Result<Json<Value>, ApiError> {
@@ -91,11 +103,7 @@ pub(crate) async fn deploy(
 ) -> Result<Json<Value>, ApiError> {
     let given = Given(&parameters);
     let (only_plan, is_preview, by) = (given.flag("plan")?, given.flag("preview")?, by(&given)?);
-    let packing = Packing::of(&headers)?;
-    let bytes = body::read(body, &shared.limits).await?;
-    let limits = shared.limits.clone();
-    let bytes = tokio::task::spawn_blocking(move || body::unpack(packing, bytes, &limits)).await;
-    let bytes = bytes.map_err(|error| ApiError::failed(&error))??;
+    let bytes = unpacked(&shared, &headers, body).await?;
     let text: PackageText = serde_json::from_slice(&bytes).map_err(|problem| {
         invalid(format!(
             "the body is no package: {problem}; it is a JSON object with `name`, `text` and `files`, as `metricc deploy` sends \
@@ -112,10 +120,14 @@ pub(crate) async fn deploy(
         return Ok(Json(answer));
     }
     let deployed = done(move || node.deployments().deploy(text, &by, is_preview)).await?;
+    Ok(Json(deployed_json(&deployed)))
+}
+
+pub(super) fn deployed_json(deployed: &Deployed) -> Value {
     let mut answer = changes_json(&deployed.changes);
     answer["version"] = json!(deployed.version);
     answer["state"] = json!(deployed.state);
-    Ok(Json(answer))
+    answer
 }
 
 fn changes_json(changes: &Changes) -> Value {

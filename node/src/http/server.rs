@@ -28,7 +28,7 @@ use super::limits::Limits;
 use super::request_limits::{self, Budgets, Peer};
 use super::shared::Shared;
 use super::tls::{self, Tls};
-use super::{ingest, package, package_diff, sources};
+use super::{ask, ingest, package, package_diff, sources};
 use crate::config::Config;
 use crate::error::NodeError;
 use crate::node::Node;
@@ -222,6 +222,10 @@ fn handler(endpoint: Endpoint) -> Option<MethodRouter<Arc<Shared>>> {
         Endpoint::Requests => get(ingest::requests),
         Endpoint::Served => get(ingest::served),
         Endpoint::Quarantine => get(sources::quarantine),
+        Endpoint::Ask => post(ask::ask),
+        Endpoint::Questions => get(ask::questions),
+        Endpoint::CancelQuestion => post(ask::cancel),
+        Endpoint::KeepQuestion => post(ask::keep),
         Endpoint::Package => get(package::versions),
         Endpoint::Diff => get(package_diff::diff),
         Endpoint::Deploy => post(package::deploy),
