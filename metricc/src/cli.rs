@@ -4,6 +4,7 @@
 //! now.
 
 mod arguments;
+mod ask;
 mod audit;
 mod check;
 mod cluster;
@@ -89,6 +90,7 @@ pub fn main_with(imports: &Imports) -> ExitCode {
         Command::Versions(versions) => deploy::versions(&versions),
         Command::Ingest(ingest) => ingest::run(&ingest),
         Command::Query(query) => query::run(&query),
+        Command::Ask(asked) => ask::run(&asked, imports),
         Command::Audit(audit) => audit::run(&audit),
         Command::Status(status) => status::run(&status),
         Command::Demo(demo) => demo::run(&demo),

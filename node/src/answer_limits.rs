@@ -186,7 +186,7 @@ pub(crate) struct KeptVersions(Arc<Mutex<VecDeque<Kept>>>);
 
 impl KeptVersions {
     /// Keeps a version for the next page.
-    fn keep(&self, published: &Arc<Published>) {
+    pub(crate) fn keep(&self, published: &Arc<Published>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(known, _)| !Arc::ptr_eq(known, published));
         kept.push_back((published.clone(), Instant::now()));

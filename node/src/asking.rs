@@ -85,6 +85,9 @@ impl Asking {
         work: Arc<Work>,
         running: &Running,
     ) -> Result<Arc<Published>, ServingError> {
+        if let Some(computed) = work.computed() {
+            return Ok(computed.clone());
+        }
         if work.n_positions() == 0 {
             let options = self.options();
             let own = work.clone();

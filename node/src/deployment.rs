@@ -40,7 +40,6 @@ pub use store::{Step, StepKind, VersionRecord, VersionState};
 
 pub(crate) use comparison::{Counts, Pair, Wanted};
 pub(crate) use planned::Planned;
-pub(crate) use questions::PlannedQuestion;
 pub(crate) use start::{DeclaredSource, Start, start};
 pub(crate) use status::Stepped;
 pub(crate) use store::{VersionStore, Versions};

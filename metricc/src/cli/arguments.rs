@@ -9,6 +9,7 @@ use metricc_log::Format;
 
 use super::terminal::{Failure, MessageFormat};
 
+mod ask;
 mod cluster;
 mod comparison;
 mod deploy;
@@ -19,6 +20,7 @@ mod rows;
 mod sql;
 mod without_effect;
 
+pub(crate) use ask::AskArguments;
 pub(crate) use cluster::{ClusterArguments, RunOnCluster};
 #[cfg(feature = "cluster")]
 pub(crate) use cluster::{ClusterCommand, ExecutorArguments, LocalArguments, SchedulerArguments};
@@ -57,6 +59,7 @@ Examples:
                                                           which rows a change makes differ, and why
   metricc serve payments.metric                           run a node: take events, serve metrics
   metricc query revenue --key country=IN                  read a metric from the node
+  metricc ask 'count() { from payments  by country }'     compute what no metric declares from its log
 
 `metricc COMMAND --help` shows the options, examples and exit codes of a command.
 
@@ -113,6 +116,8 @@ pub(crate) enum Command {
     Ingest(IngestArguments),
     /// Read a metric from a node
     Query(QueryArguments),
+    /// Answer a question that no metric declares, by a node or over files of events
+    Ask(Box<AskArguments>),
     /// Compare what a node serves with a recomputation from its log
     Audit(AuditArguments),
     /// Show what each metric of a node costs: groups, bytes and processor time

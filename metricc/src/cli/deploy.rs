@@ -70,7 +70,7 @@ fn deploy(arguments: &DeployArguments, text: &PackageText) -> Result<ExitCode, F
         let now = deployed["state"].as_str();
         let (state, done) = match note_unchanged(&deployed, text) {
             true => (now, Ok(())),
-            false => follow(&client, &deployed, arguments).await,
+            false => follow(&client, &deployed, arguments.preview, arguments.no_wait).await,
         };
         if let (true, Some(state)) = (arguments.json, state) {
             changes::show_end(&deployed, Some(state))?;
@@ -89,16 +89,22 @@ fn note_unchanged(answer: &Value, text: &PackageText) -> bool {
     is_unchanged
 }
 
+/// The notes on a deployment, on stderr.
+pub(crate) fn notes(deployed: &Value) {
+    changes::notes(deployed);
+}
+
 /// Follows a version that was deployed, until it is what it is to become. Returns what it is then.
-async fn follow<'a>(
+pub(crate) async fn follow<'a>(
     client: &NodeClient,
     deployed: &'a Value,
-    arguments: &DeployArguments,
+    is_preview: bool,
+    no_wait: bool,
 ) -> (Option<&'a str>, Result<(), Failure>) {
     let version = deployed["version"].as_u64().unwrap_or_default();
     let (now, is_live) = (deployed["state"].as_str(), deployed["state"] == "live");
-    let then = if arguments.preview { "" } else { ", and becomes live as soon as it is there" };
-    match (is_live, arguments.no_wait) {
+    let then = if is_preview { "" } else { ", and becomes live as soon as it is there" };
+    match (is_live, no_wait) {
         (true, true) => terminal::note(format!("version {version} is live")),
         (true, false) => {}
         (false, true) => terminal::note(format!(
@@ -108,9 +114,9 @@ async fn follow<'a>(
             "version {version} is being computed{then}; `metricc retire {version}` gives it up"
         )),
     }
-    match arguments.no_wait {
+    match no_wait {
         true => (now, Ok(())),
-        false => wait(client, version, arguments.preview).await,
+        false => wait(client, version, is_preview).await,
     }
 }
 
@@ -250,7 +256,7 @@ pub(crate) async fn hash_of(node: &NodeArguments, version: u64, metric: &str) ->
     })
 }
 
-fn client(node: &NodeArguments) -> Result<NodeClient, Failure> {
+pub(crate) fn client(node: &NodeArguments) -> Result<NodeClient, Failure> {
     NodeClient::new(node, &["package"], Some(TIME_LIMIT))
 }
 
@@ -292,7 +298,7 @@ async fn answer(client: &NodeClient, request: RequestBuilder) -> Result<Value, F
     Ok(ask(client, request).await?)
 }
 
-async fn ask(client: &NodeClient, request: RequestBuilder) -> Result<Value, Problem> {
+pub(crate) async fn ask(client: &NodeClient, request: RequestBuilder) -> Result<Value, Problem> {
     let lost = |error: reqwest::Error| {
         let (failure, is_sent) = (client.failure(&error), !error.is_connect());
         Problem::Connection(Lost { failure, is_sent, has_ended: !error.is_timeout() })

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use comfy_table::{Table, presets};
 use futures::StreamExt;
 use metricc_client::{
-    Explained, Format, HttpServing, Layer, ReadRequest, Served, ServedPart, Serving, ServingError,
+    EncodedRows, Explained, Format, HttpServing, Layer, ReadRequest, Served, ServedPart, Serving, ServingError,
 };
 use metricc_ir::text::visible;
 use metricc_runtime_serve::OverflowSummary;
@@ -66,29 +66,35 @@ async fn query(arguments: &QueryArguments) -> Result<(), Failure> {
             return Err(Failure::Message(problem.to_owned()));
         }
         let rows = when_ready(waiting, || node.read_as(&request, format)).await?;
-        rows.notes.iter().for_each(|note| terminal::warning(note));
-        terminal::bytes(&rows.bytes)?;
-        if let Some(overflow) = rows.overflow {
-            terminal::warning(&format!("`{metric}`: some rows could not be computed: {overflow}"));
-        }
-        note_next(rows.next.as_deref());
-        return Ok(());
+        return show_encoded(metric, &rows);
     }
     if arguments.explain {
         return explain(&when_ready(waiting, || node.explain(request.clone())).await?, arguments);
     }
     if !arguments.live {
-        return show(&when_ready(waiting, || node.read(request.clone())).await?, arguments);
+        let served = when_ready(waiting, || node.read(request.clone())).await?;
+        return show(&served, Shown::of(arguments));
     }
     let mut answers = node.subscribe(request.clone());
     while let Some(answer) = answers.next().await {
         match answer {
             // No news for a long time is no reason to end.
             Err(ServingError::Dropped(_)) => answers = node.subscribe(request.clone()),
-            answer => show(&answer?, arguments)?,
+            answer => show(&answer?, Shown::of(arguments))?,
         }
     }
     Err(Failure::NotNow("the node has ended the subscription, since it shuts down".to_owned()))
+}
+
+/// Writes rows as the node sent them.
+pub(crate) fn show_encoded(metric: &str, rows: &EncodedRows) -> Result<(), Failure> {
+    rows.notes.iter().for_each(|note| terminal::warning(note));
+    terminal::bytes(&rows.bytes)?;
+    if let Some(overflow) = &rows.overflow {
+        terminal::warning(&format!("`{metric}`: some rows could not be computed: {overflow}"));
+    }
+    note_next(rows.next.as_deref());
+    Ok(())
 }
 
 /// Prints the metrics of a node.
@@ -114,11 +120,11 @@ fn request(metric: &str, arguments: &QueryArguments) -> Result<ReadRequest, Fail
 
 /// How long the command waits.
 #[derive(Clone, Copy)]
-struct Waiting {
+pub(crate) struct Waiting {
     /// For a node that is reading its log.
-    start: Instant,
+    pub(crate) start: Instant,
     /// For the frontier that an answer has to cover; none where it need not cover one.
-    cover: Option<Duration>,
+    pub(crate) cover: Option<Duration>,
 }
 
 /// Repeats a request until the node has read its log, and answers cover the frontier that is waited for.
@@ -149,7 +155,7 @@ async fn when_ready<T, A: Future<Output = Result<T, ServingError>>>(
 /// Shorter than a node keeps a connection without a request.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-async fn when_started<T, A: Future<Output = Result<T, ServingError>>>(
+pub(crate) async fn when_started<T, A: Future<Output = Result<T, ServingError>>>(
     waiting: Waiting,
     pause: &mut Duration,
     send: &impl Fn() -> A,
@@ -174,23 +180,39 @@ fn is_number(value: &Value) -> bool {
     value.is_number() || value.as_str().is_some_and(|text| text.parse::<f64>().is_ok())
 }
 
-fn show(served: &Served, arguments: &QueryArguments) -> Result<(), Failure> {
+/// How an answer is shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) output: QueryFormat,
+    pub(crate) plot: bool,
+    pub(crate) limit: usize,
+    pub(crate) full_hashes: bool,
+}
+
+impl Shown {
+    fn of(arguments: &QueryArguments) -> Self {
+        let QueryArguments { output, plot, limit, full_hashes, .. } = *arguments;
+        Shown { output, plot, limit, full_hashes }
+    }
+}
+
+pub(crate) fn show(served: &Served, shown: Shown) -> Result<(), Failure> {
     let rows = parsed(&served.rows)?;
-    match arguments.output {
+    match shown.output {
         QueryFormat::Json => {
             for row in &served.rows {
                 terminal::data(&format!("{}\n", row.get()))?;
             }
         }
-        _ if arguments.plot => terminal::data(&plot(&served.metric, &rows, terminal::terminal_width()))?,
-        _ => terminal::data(&table_of(served, arguments.limit)?)?,
+        _ if shown.plot => terminal::data(&plot(&served.metric, &rows, terminal::terminal_width()))?,
+        _ => terminal::data(&table_of(served, shown.limit)?)?,
     }
     for overflow in overflows(&served.metric, &rows) {
         terminal::warning(&overflow.to_string());
     }
     served.notes.iter().for_each(|note| terminal::warning(note));
     let n_rows = counted(served.rows.len(), "row", "rows");
-    let hash = terminal::hash(&served.hash, arguments.full_hashes);
+    let hash = terminal::hash(&served.hash, shown.full_hashes);
     terminal::note(format!("{n_rows} at frontier {:?} of {hash}", served.frontier));
     note_next(served.next.as_deref());
     if let Some(receipt) = &served.receipt {
@@ -230,7 +252,7 @@ fn explain(explained: &Explained, arguments: &QueryArguments) -> Result<(), Fail
     if arguments.output == QueryFormat::Json {
         return terminal::data(&format!("{}\n", serde_json::to_string(explained)?));
     }
-    show(&explained.answer, arguments)?;
+    show(&explained.answer, Shown::of(arguments))?;
     for metric in &explained.of {
         let mut sums: BTreeMap<String, (QueryRow, Vec<String>)> = BTreeMap::new();
         for (index, part) in metric.parts.iter().enumerate() {

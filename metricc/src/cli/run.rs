@@ -9,7 +9,9 @@ use metricc_jobs::Done;
 use metricc_log::{Format, Frontier, Log, ReadStats};
 use metricc_runtime_serve::{Reading, RowPieces, ServeError};
 
-use super::arguments::{EngineChoice, InputArguments, LogArguments, RunArguments};
+use super::arguments::{
+    EngineChoice, InputArguments, LogArguments, RangeArguments, RowArguments, RunArguments,
+};
 use super::kafka::Topics;
 use super::rejections::{self, RejectedFile};
 use super::stream_processes::Processes;
@@ -65,7 +67,8 @@ pub(crate) fn run(arguments: &RunArguments, imports: &Imports) -> Result<ExitCod
     if !is_sound {
         return Ok(ExitCode::from(1));
     }
-    let chosen: Vec<_> = wanted.iter().map(|metric| reading_of(metric, &package, arguments)).collect();
+    let asked = (&arguments.rows, &arguments.range);
+    let chosen: Vec<_> = wanted.iter().map(|metric| reading_of(metric, &package, asked)).collect();
     let read = |(metric, reading)| read(metric, reading, &evaluated, &package, arguments.max_rows);
     let results = wanted.iter().zip(&chosen).map(read).collect();
     let results = if arguments.input.metrics.is_empty() { readable(results)? } else { all(results)? };
@@ -83,19 +86,26 @@ fn check_output(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric
     }
     if arguments.output.has_columns_alone() {
         // Metrics without such rows are reported when they are read.
-        let readings = wanted.iter().map(|metric| Ok((metric, reading_of(metric, package, arguments)?)));
+        let asked = (&arguments.rows, &arguments.range);
+        let readings = wanted.iter().map(|metric| Ok((metric, reading_of(metric, package, asked)?)));
         for (metric, reading) in readings.filter_map(Result::<_, String>::ok) {
-            let clash = |error| Failure::Message(format!("{error}, or use `--output json`"));
-            reading.check_columns(&metric.row_type()).map_err(clash)?;
+            check_columns(metric, &reading)?;
         }
     }
     Ok(())
 }
 
+/// Checks that the rows of a metric have columns of different names.
+pub(crate) fn check_columns(metric: &AnyMetric, reading: &Reading) -> Result<(), Failure> {
+    let clash = |error| Failure::Message(format!("{error}, or use `--output json`"));
+    reading.check_columns(&metric.row_type()).map_err(clash)
+}
+
 /// Checks that metrics have the rows that are asked for: all of those that are named, else at least one.
 fn check_rows(arguments: &RunArguments, package: &Package, wanted: &[AnyMetric]) -> Result<(), Failure> {
+    let asked = (&arguments.rows, &arguments.range);
     let problems: Vec<String> =
-        wanted.iter().filter_map(|metric| reading_of(metric, package, arguments).err()).collect();
+        wanted.iter().filter_map(|metric| reading_of(metric, package, asked).err()).collect();
     let is_named = !arguments.input.metrics.is_empty();
     let is_wrong = if is_named { !problems.is_empty() } else { problems.len() == wanted.len() };
     match problems.into_iter().next() {
@@ -138,10 +148,10 @@ fn evaluated_source(
 }
 
 /// The rows of a metric, or why it does not have such rows. Outer error: the rows could not be computed.
-type Read<'a> = Result<Result<RowPieces<'a>, String>, Failure>;
+pub(crate) type Read<'a> = Result<Result<RowPieces<'a>, String>, Failure>;
 
 /// The rows of a metric by the windows that are asked for, if it has such.
-fn read<'a>(
+pub(crate) fn read<'a>(
     metric: &AnyMetric,
     reading: &'a Result<Reading, String>,
     evaluated: &'a Evaluated,
@@ -192,9 +202,12 @@ fn read<'a>(
 }
 
 /// Which rows of a metric are asked for; an error if it does not have such.
-fn reading_of(metric: &AnyMetric, package: &Package, arguments: &RunArguments) -> Result<Reading, String> {
+pub(crate) fn reading_of(
+    metric: &AnyMetric,
+    package: &Package,
+    (rows, range): (&RowArguments, &RangeArguments),
+) -> Result<Reading, String> {
     let (name, row_type) = (metric.name(), metric.row_type());
-    let RunArguments { rows, range, .. } = arguments;
     let calendars = &package.checked.package.calendars;
     let grain =
         range.grain.as_ref().map(|text| metricc_ir::grain(text, &row_type.window, calendars)).transpose();
@@ -204,7 +217,7 @@ fn reading_of(metric: &AnyMetric, package: &Package, arguments: &RunArguments) -
 }
 
 /// The rows of metrics that were asked for by name: each of them has such rows.
-fn all(results: Vec<Read<'_>>) -> Result<Vec<RowPieces<'_>>, Failure> {
+pub(crate) fn all(results: Vec<Read<'_>>) -> Result<Vec<RowPieces<'_>>, Failure> {
     results.into_iter().map(|result| result?.map_err(Failure::Message)).collect()
 }
 
@@ -223,7 +236,7 @@ fn readable(results: Vec<Read<'_>>) -> Result<Vec<RowPieces<'_>>, Failure> {
     Ok(readable)
 }
 
-fn with_help(error: EvaluateError) -> Failure {
+pub(crate) fn with_help(error: EvaluateError) -> Failure {
     let is_memory = matches!(error, EvaluateError::Memory { .. });
     match Failure::from(error) {
         Failure::Message(message) if is_memory => Failure::Message(format!(
@@ -259,13 +272,23 @@ pub(crate) fn open(
     if !terminal::report(&package)? {
         return Ok(None);
     }
-    let Selection { wanted, base } = package.select(&arguments.metrics)?;
+    open_package(package, &arguments.metrics, &arguments.logs, check).map(Some)
+}
+
+/// Opens the logs of the requested metrics of a package without errors.
+pub(crate) fn open_package(
+    package: Package,
+    metrics: &[String],
+    logs: &LogArguments,
+    check: impl Fn(&Package, &[AnyMetric]) -> Result<(), Failure>,
+) -> Result<Opened, Failure> {
+    let Selection { wanted, base } = package.select(metrics)?;
     check(&package, &wanted)?;
-    let topics = Topics::new(&arguments.logs.kafka, &arguments.logs.sources)?;
-    let bound = progress::open(&package, &base, &arguments.logs.sources, &|source, binding, progress| {
+    let topics = Topics::new(&logs.kafka, &logs.sources)?;
+    let bound = progress::open(&package, &base, &logs.sources, &|source, binding, progress| {
         topics.open_log(source, binding, progress)
     })?;
-    Ok(Some(Opened { package, wanted, bound }))
+    Ok(Opened { package, wanted, bound })
 }
 
 pub(crate) fn engine_options(arguments: &LogArguments) -> EngineOptions {

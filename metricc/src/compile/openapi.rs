@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use super::schema;
 
 mod administration;
+mod asking;
 mod deployment;
 mod ingestion;
 
@@ -91,6 +92,10 @@ fn operations(route: &Route, metrics: &[(RowType, String)], sources: &[&Source])
         Endpoint::Metric => by_metric(rows),
         Endpoint::Explain => by_metric(explain),
         Endpoint::Live => by_metric(live),
+        Endpoint::Ask => once(asking::ask()),
+        Endpoint::Questions => once(asking::questions()),
+        Endpoint::CancelQuestion => once(asking::cancel()),
+        Endpoint::KeepQuestion => once(asking::keep()),
         Endpoint::Events => by_source(ingestion::events),
         Endpoint::Requests => by_source(ingestion::requests),
         Endpoint::Served => by_source(ingestion::served),

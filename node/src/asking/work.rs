@@ -22,6 +22,8 @@ pub(super) type Progress<'a> = dyn Fn(u64, &NodeSource) + Sync + 'a;
 pub(crate) struct Work {
     pub(crate) query: Arc<Query>,
     newest: Arc<Published>,
+    /// The version of the frontier that the request names, if it was computed a moment ago.
+    computed: Option<Arc<Published>>,
     sources: Vec<SourceWork>,
 }
 
@@ -60,10 +62,19 @@ impl NodeServing {
 impl Work {
     fn new(serving: &NodeServing, query: Arc<Query>, newest: Arc<Published>) -> Result<Self, ServingError> {
         let at = query.at().map_or_else(|| query.frontier(&newest), <[u64]>::to_vec);
+        let computed = query.at().and_then(|_| serving.answering().kept().find(&query));
         let sources = serving.frontiers_of(&query, &at)?.into_iter();
-        let of_source = |(source, at)| SourceWork::new(source, at, &query, &newest);
+        let of_source = |(source, at)| match &computed {
+            Some(_) => Ok(SourceWork { source, at, is_newest: false, missing: None }),
+            None => SourceWork::new(source, at, &query, &newest),
+        };
         let sources = sources.map(of_source).collect::<Result<_, _>>()?;
-        Ok(Work { query, newest, sources })
+        Ok(Work { query, newest, computed, sources })
+    }
+
+    /// The version that has all of it already.
+    pub(super) fn computed(&self) -> Option<&Arc<Published>> {
+        self.computed.as_ref()
     }
 
     /// Records of the log that are read.

@@ -76,7 +76,9 @@ fn events(shared: Arc<Shared>, estimate: AskEstimate, work: Arc<Work>, running: 
     let (own, of_work) = (running.clone(), work.clone());
     let computed = async move {
         let (serving, asking) = (shared.node.serving(), shared.node.asking());
-        asking.compute(serving, of_work, &own).await?;
+        let published = asking.compute(serving, of_work, &own).await?;
+        // The rows are read next.
+        serving.answering().kept().keep(&published);
         Ok(serving.epoch())
     };
     let next = Some(AskEvent::Estimate(estimate));

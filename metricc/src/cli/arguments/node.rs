@@ -359,7 +359,7 @@ pub(super) fn parse_time(text: &str) -> Result<i64, String> {
     metricc_ir::text::duration::parse(text).map_err(|problem| problem.to_string())
 }
 
-fn parse_page(text: &str) -> Result<u64, String> {
+pub(super) fn parse_page(text: &str) -> Result<u64, String> {
     text.parse()
         .ok()
         .filter(|rows| *rows > 0)

@@ -38,6 +38,44 @@ const OF_LOGS: &[&str] = &[
 
 const RULES: &[Rule] = &[
     Rule {
+        command: "ask",
+        options: OF_LOGS,
+        applies: |given| !is_given(given, "file"),
+        why: "the node reads its own log; with a `.metric` file, this command reads the files of `--source`",
+    },
+    Rule {
+        command: "ask",
+        options: &["sources"],
+        applies: |given| !is_given(given, "file"),
+        why: "it is about files: name the `.metric` file that declares the source, after the question",
+    },
+    Rule {
+        command: "ask",
+        options: &[
+            "estimate",
+            "keep",
+            "no_wait",
+            "by_whom",
+            "at",
+            "page",
+            "receipt",
+            "full_hashes",
+            "node",
+            "token_file",
+            "timeout",
+        ],
+        applies: |given| is_given(given, "file"),
+        why: "with a `.metric` file, no node is asked",
+    },
+    Rule {
+        command: "ask",
+        options: &["limit"],
+        applies: |given| {
+            output(given) != Some(QueryFormat::Table) || given.get_flag("json") || given.get_flag("estimate")
+        },
+        why: "it is about tables: `--page` reads a part of the rows",
+    },
+    Rule {
         command: "diff",
         options: OF_LOGS,
         applies: is_live,
@@ -238,6 +276,10 @@ mod tests {
     #[test]
     fn options_without_effect_are_named_with_the_reason() {
         for (arguments, wanted) in [
+            ("ask q --workers 3", "`--workers` has no effect here: the node reads its own log"),
+            ("ask q --source s=a", "`--source` has no effect here: it is about files"),
+            ("ask q a.metric --keep n", "`--keep` has no effect here: with a `.metric` file"),
+            ("ask q --json --limit 3", "`--limit` has no effect here"),
             ("diff --live --max-rejected 3", "`--max-rejected` has no effect here: with `--live`"),
             ("diff --live --workers 3", "`--workers` has no effect here: with `--live`"),
             ("diff --live --kafka-tls", "`--kafka-tls` has no effect here: with `--live`"),
@@ -272,6 +314,8 @@ mod tests {
     #[test]
     fn options_with_an_effect_are_taken() {
         for arguments in [
+            "ask q --keep n --no-wait --by-whom anna --limit 3 --page 5 --receipt --at 3",
+            "ask q a.metric --source s=log --workers 2 --json",
             "diff --live --rows 3 --causes 2 --within 3s --of-version 2 --old-version 1 --node http://a:1",
             "diff a b --source s=log --workers 2 --max-rejected 3 --causes 2",
             "query m --wait 3 --wait-for 3s --limit 3 --full-hashes",

@@ -129,8 +129,8 @@ pub(super) fn diff() -> Value {
     operation("diff", "How the rows of two versions differ", of, parameters, answer)
 }
 
-/// A package as text, which becomes a version.
-pub(super) fn deploy() -> Value {
+/// What a deployment changes.
+pub(super) fn deployed() -> Value {
     let notes = notes("sources that are declared otherwise, and versions that are kept no longer");
     let mut answer = object(json!({ "changes": changes(), "notes": notes }));
     answer["properties"]["unchanged"] = json!({
@@ -139,6 +139,12 @@ pub(super) fn deploy() -> Value {
     });
     answer["properties"]["version"] = number();
     answer["properties"]["state"] = state();
+    answer
+}
+
+/// A package as text, which becomes a version.
+pub(super) fn deploy() -> Value {
+    let answer = deployed();
     let mut deploy = operation(
         "deploy",
         "Deploy a version of the package",
