@@ -29,9 +29,8 @@ impl Asked {
     /// [`ServingError::Request`] for an unknown parameter or an invalid value.
     pub fn of_parameters(metric: String, parameters: Parameters) -> Result<Self, ServingError> {
         check(&parameters, Endpoint::Ask)?;
-        let is_own = |name: &str| {
-            PARAMETERS.iter().any(|spec| spec.of == ParameterOf::Question && spec.name == name)
-        };
+        let is_own =
+            |name: &str| PARAMETERS.iter().any(|spec| spec.of == ParameterOf::Question && spec.name == name);
         let (own, of_rows): (Parameters, Parameters) =
             parameters.into_iter().partition(|(name, _)| is_own(name));
         let (request, format) = ReadRequest::of_parameters(metric, of_rows)?;

@@ -22,7 +22,7 @@ mod route_parameters;
 mod serving;
 pub mod wire;
 
-pub use ask::{Asked, AskComputed, AskEstimate, AskEvent, AskProgress, AskedSource};
+pub use ask::{AskComputed, AskEstimate, AskEvent, AskProgress, Asked, AskedSource};
 pub use conditions::add_condition;
 pub use cost::{MetricCost, StateSize};
 pub use error::{ErrorBody, ErrorFields, ServingError, grouped, with_causes};

@@ -41,7 +41,8 @@ impl Route {
             }
         }
         let own = parameters.iter().filter_map(|(name, text)| Some((name, text, self.parameter(name)?)));
-        let mut own = own.filter(|(_, _, spec)| matches!(spec.of, ParameterOf::Route | ParameterOf::Question));
+        let mut own =
+            own.filter(|(_, _, spec)| matches!(spec.of, ParameterOf::Route | ParameterOf::Question));
         own.try_for_each(|(name, text, spec)| check_value(name, text, spec.value))
     }
 

@@ -195,12 +195,7 @@ pub static PARAMETERS: &[ParameterSpec] = &[
         ParameterOf::Question,
         "the name of the metric in the answer; `question` unless it is given",
     ),
-    parameter(
-        "estimate",
-        ParameterValue::Bool,
-        ParameterOf::Question,
-        "only say what the answer would take",
-    ),
+    parameter("estimate", ParameterValue::Bool, ParameterOf::Question, "only say what the answer would take"),
     parameter(
         "progress",
         ParameterValue::Bool,

@@ -9,7 +9,9 @@ use metricc_ir::AnyMetric;
 use crate::ast::Item;
 use crate::diagnostic::arrange;
 use crate::scan;
-use crate::{Code, Diagnostic, Files, Label, Severity, SourceText, Span, check_with, format, items, parse, render};
+use crate::{
+    Code, Diagnostic, Files, Label, Severity, SourceText, Span, check_with, format, items, parse, render,
+};
 
 /// The name of the text in diagnostics.
 const NAME: &str = "question";
@@ -55,7 +57,8 @@ impl Question {
         let has_errors = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         let named = |metric: &AnyMetric| metric.name() == name;
         let metric = checked.package.all_metrics().find(named).filter(|_| !has_errors);
-        let item = SourceText { name: NAME.to_owned(), bytes: format!("metric {name} = {question}\n").into() };
+        let item =
+            SourceText { name: NAME.to_owned(), bytes: format!("metric {name} = {question}\n").into() };
         let as_it_is = || format!("metric {name} = {}\n", question.trim());
         let metric_text = format(&item).unwrap_or_else(|_| as_it_is());
         Question { text, diagnostics, metric, package: checked.package, metric_text }
@@ -94,7 +97,8 @@ fn form_of(question: &str) -> Option<Diagnostic> {
     };
     let split = items::split(&scanned, &mut Vec::new());
     let [_, other, ..] = &split[..] else { return None };
-    let span = Span { start: other.span.start.saturating_sub(shift), end: other.span.end.saturating_sub(shift) };
+    let span =
+        Span { start: other.span.start.saturating_sub(shift), end: other.span.end.saturating_sub(shift) };
     let span = Span { start: span.start.min(whole.end), end: span.end.min(whole.end) };
     let is_named = first == "metric" && words.next().is_some() && words.next() == Some("=");
     let help = if is_named { "leave out `metric NAME =`: a question has no name" } else { help };

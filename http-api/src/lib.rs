@@ -119,11 +119,7 @@ pub fn negotiated(named: Option<Format>, headers: &HeaderMap) -> Format {
 ///
 /// # Errors
 /// If rows cannot be computed, before the first one is sent.
-pub async fn rows_response(
-    turns: &Turns,
-    answer: OpenAnswer,
-    format: Format,
-) -> Result<Response, ApiError> {
+pub async fn rows_response(turns: &Turns, answer: OpenAnswer, format: Format) -> Result<Response, ApiError> {
     let facts = Extension(facts([&answer]));
     let mut answer = Box::new(AnswerWriter::new(answer, format)?);
     if format == Format::Json {

@@ -39,9 +39,9 @@ impl AskedStates {
     pub(crate) fn keep(&self, segments: &[Segment], keep: KeepStates) {
         let mut kept = self.lock();
         let is_other = |known: &Kept| {
-            segments.iter().all(|new| {
-                new.hash != known.segment.hash || new.interval.to() != known.segment.interval.to()
-            })
+            segments
+                .iter()
+                .all(|new| new.hash != known.segment.hash || new.interval.to() != known.segment.interval.to())
         };
         kept.retain(is_other);
         let until = Instant::now() + keep.keep_for;

@@ -33,7 +33,6 @@ pub(crate) struct Asking {
     running: RunningQuestions,
 }
 
-
 impl Asking {
     pub(crate) fn new(limits: &AskConfig) -> Self {
         let queue = PastQueue::new(limits.at_a_time, limits.waiting, "questions");
@@ -61,7 +60,9 @@ impl Asking {
         }
         let limit = self.limits.max_time.as_secs_f64();
         match estimate.seconds {
-            Some(seconds) if seconds > limit => Err(self.too_long(&format!("would take about {seconds:.0} s"))),
+            Some(seconds) if seconds > limit => {
+                Err(self.too_long(&format!("would take about {seconds:.0} s")))
+            }
             _ => Ok(()),
         }
     }
@@ -113,7 +114,13 @@ impl Asking {
                     is_cancelled.store(true, Ordering::Relaxed);
                 }
             };
-            let published = published(&work, &options, &is_cancelled, &|n, source| progress(n, source), (max_bytes, keep));
+            let published = published(
+                &work,
+                &options,
+                &is_cancelled,
+                &|n, source| progress(n, source),
+                (max_bytes, keep),
+            );
             // Whoever has the answer may ask the next question; nobody may be waiting any more.
             drop((work, turn));
             let _ = sender.send(published);

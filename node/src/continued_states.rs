@@ -120,9 +120,8 @@ impl ContinuedStates {
                 });
             }
         }
-        let in_order = |metric: &Arc<MetricPlan>| {
-            all.iter().find(|segment| segment.hash == metric.state_hash).cloned()
-        };
+        let in_order =
+            |metric: &Arc<MetricPlan>| all.iter().find(|segment| segment.hash == metric.state_hash).cloned();
         Ok(self.plan.metrics.iter().filter_map(in_order).collect())
     }
 }

@@ -11,6 +11,7 @@ mod limits;
 mod names;
 mod phrases;
 mod properties;
+mod questions;
 mod recovery;
 mod rules;
 mod spelled;

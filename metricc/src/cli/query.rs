@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use comfy_table::{Table, presets};
 use futures::StreamExt;
 use metricc_client::{
-    EncodedRows, Explained, Format, HttpServing, Layer, ReadRequest, Served, ServedPart, Serving, ServingError,
+    EncodedRows, Explained, Format, HttpServing, Layer, ReadRequest, Served, ServedPart, Serving,
+    ServingError,
 };
 use metricc_ir::text::visible;
 use metricc_runtime_serve::OverflowSummary;

@@ -23,6 +23,16 @@ fn commands() -> Vec<String> {
     commands
 }
 
+/// The words of a command, of which some stand in single quotes.
+fn words(command: &str) -> Vec<&str> {
+    let parts = command.split('\'').enumerate();
+    let words = parts.flat_map(|(index, part)| match index % 2 {
+        0 => part.split(' ').filter(|word| !word.is_empty()).collect(),
+        _ => vec![part],
+    });
+    words.collect()
+}
+
 #[test]
 fn every_command_of_the_readme_works() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -49,13 +59,13 @@ fn every_command_of_the_readme_works() {
             let data = folder.path().join("node-data").display().to_string();
             let rest = rest.replace("node-data", &data);
             node = Some(serve(&rest.split(' ').collect::<Vec<_>>()));
-        } else if ["ingest", "query", "audit", "deploy", "versions"]
+        } else if ["ingest", "query", "ask", "audit", "deploy", "versions"]
             .iter()
             .any(|name| command.starts_with(&format!("cargo run -- {name}")))
         {
             let node = node.as_ref().expect("a `serve` command before it");
             let rest = command.trim_start_matches("cargo run -- ").replace("payments.ndjson", &log);
-            let output = run_at(node, &rest.split(' ').collect::<Vec<_>>());
+            let output = run_at(node, &words(&rest));
             assert_eq!(code(&output), 0, "{command}\n{}", stderr(&output));
         } else {
             let rest = command

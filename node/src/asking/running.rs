@@ -153,7 +153,8 @@ mod tests {
         let (one, two) = (all.add("one", 5), all.add("two", 0));
         (one.done())(3);
         one.begins();
-        let shown: Vec<_> = all.progress().into_iter().map(|of| (of.id, of.done, of.events, of.waits)).collect();
+        let shown: Vec<_> =
+            all.progress().into_iter().map(|of| (of.id, of.done, of.events, of.waits)).collect();
         assert_eq!(shown, [(1, 3, 5, false), (2, 0, 0, false)]);
         let flag = two.flag();
         drop(two);

@@ -47,7 +47,8 @@ impl NodeServing {
         self.check_epoch(&request)?;
         let query = Arc::new(question.query(request)?);
         let known = self.sources_of(&query);
-        if let Some(unread) = query.sources().iter().find(|name| known.iter().all(|source| source.name() != **name))
+        if let Some(unread) =
+            query.sources().iter().find(|name| known.iter().all(|source| source.name() != **name))
         {
             let problem = "no metric of the live version reads it, so the node has none of its events";
             return Err(ServingError::Request(format!("source `{unread}`: {problem}")));

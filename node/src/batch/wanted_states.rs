@@ -90,8 +90,7 @@ impl Batch {
         latest: Arc<LoadedView>,
     ) -> Result<Arc<LoadedView>, StepError> {
         let asked = &self.source.asked;
-        let is_beyond =
-            |metric: &Arc<MetricPlan>| asked.are_beyond(&metric.state_hash, &latest.frontier);
+        let is_beyond = |metric: &Arc<MetricPlan>| asked.are_beyond(&metric.state_hash, &latest.frontier);
         if !missing.metrics.iter().any(is_beyond) {
             return Ok(latest);
         }

@@ -90,9 +90,9 @@ fn cost_of(source: &NodeSource, hashes: &[StateHash]) -> LogCost {
     let view = source.latest_view();
     let to = if view.segments.is_empty() { source.end() } else { view.frontier.clone() };
     let end = source.end();
-    let asked = hashes.iter().map(|hash| {
-        source.asked.before(hash, &end).map_or(0, |states| states.interval.to().n_positions())
-    });
+    let asked = hashes
+        .iter()
+        .map(|hash| source.asked.before(hash, &end).map_or(0, |states| states.interval.to().n_positions()));
     let positions = to.n_positions().saturating_sub(asked.min().unwrap_or(0));
     let time = source.evaluation_estimate(positions);
     LogCost { positions, seconds: time.map(|time| time.as_secs_f64().ceil() as u64) }

@@ -32,7 +32,10 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 async fn text(shared: &Shared, headers: &HeaderMap, body: Body) -> Result<String, ApiError> {
     let bytes = unpacked(shared, headers, body).await?;
     if bytes.len() > LONGEST {
-        return Err(invalid(format!("a question has at most {LONGEST} bytes, and this one has {}", bytes.len())));
+        return Err(invalid(format!(
+            "a question has at most {LONGEST} bytes, and this one has {}",
+            bytes.len()
+        )));
     }
     String::from_utf8(bytes).map_err(|_| invalid("the question is no UTF-8".to_owned()))
 }

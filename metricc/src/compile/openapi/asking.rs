@@ -4,7 +4,9 @@ use metricc_client::Format;
 use metricc_client::wire::{Endpoint, Operation, ParameterOf};
 use serde_json::{Map, Value, json};
 
-use super::{deployment, frontier, in_json, ingestion, object, operation, own_parameters, parameters, reference};
+use super::{
+    deployment, frontier, in_json, ingestion, object, operation, own_parameters, parameters, reference,
+};
 
 fn number(description: &str) -> Value {
     json!({ "type": "integer", "format": "int64", "minimum": 0, "description": description })
@@ -55,13 +57,8 @@ pub(super) fn ask() -> Value {
     });
     let mut content: Map<String, Value> = content.collect();
     content.insert("text/event-stream".to_owned(), json!({ "schema": { "type": "string" } }));
-    let of = [
-        ParameterOf::Any,
-        ParameterOf::Windows,
-        ParameterOf::One,
-        ParameterOf::Rows,
-        ParameterOf::Question,
-    ];
+    let of =
+        [ParameterOf::Any, ParameterOf::Windows, ParameterOf::One, ParameterOf::Rows, ParameterOf::Question];
     let summary = "The rows of a metric that no package declares, computed from the log";
     let mut ask = operation("ask", summary, Operation::Ask, parameters(None, &of), Value::Object(content));
     ask["requestBody"] = question();

@@ -2,6 +2,7 @@
 
 mod access;
 mod access_log;
+mod ask;
 mod audit;
 mod bank;
 mod beside;
