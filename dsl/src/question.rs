@@ -1,5 +1,5 @@
-//! A question: a metric without a name, checked as if it stood at the end of a package. So it may use all that
-//! the package has: sources, tables, functions, calendars and metrics.
+//! A question: a metric without a name, checked as if it stood at the end of a package. So it may use all
+//! that the package has: sources, tables, functions, calendars and metrics.
 //!
 //! Diagnostics are about the text of the question alone, whatever stands before it.
 
@@ -123,8 +123,8 @@ fn form_of_name(name: &str) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::NameSpelling, message, Span { start: 0, end: 0 }, "").help(help))
 }
 
-/// A diagnostic as one of the question; `None` if it is about the package before it. One about the name of the
-/// question stands at its start.
+/// A diagnostic as one of the question; `None` if it is about the package before it. One about the name of
+/// the question stands at its start.
 fn of_question(diagnostic: Diagnostic, before: usize, start: usize, end: usize) -> Option<Diagnostic> {
     if diagnostic.span().start < before {
         return None;

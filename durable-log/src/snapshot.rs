@@ -101,8 +101,8 @@ impl LogSnapshot {
         Frontier(self.partitions(source).iter().map(|partition| partition.flushed_to).collect())
     }
 
-    /// Bytes of the files and of the journal that have the rows between two frontiers: whole files where one is
-    /// read in part.
+    /// Bytes of the files and of the journal that have the rows between two frontiers: whole files where one
+    /// is read in part.
     pub fn n_bytes(&self, source: &str, from: &Frontier, to: &Frontier) -> u64 {
         let ranges = from.0.iter().zip(&to.0);
         let of_partition = |(partition, (&from, &to)): (&PartitionSnapshot, (&u64, &u64))| -> u64 {

@@ -1,5 +1,5 @@
-//! The states of questions that were asked: whoever asks again, or deploys the question as a metric, has what was
-//! computed, and only what came in since is evaluated.
+//! The states of questions that were asked: whoever asks again, or deploys the question as a metric, has what
+//! was computed, and only what came in since is evaluated.
 //!
 //! Invariant: a segment here is the states of its metric from the start of the log to where it ends, as batch
 //! evaluates them. It is a cache of the log: without it, the log is evaluated again, with the same result.
@@ -34,8 +34,8 @@ impl AskedStates {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps the states of one question. Of those before, the ones that were used last stay, as far as there is
-    /// room.
+    /// Keeps the states of one question. Of those before, the ones that were used last stay, as far as there
+    /// is room.
     pub(crate) fn keep(&self, segments: &[Segment], keep: KeepStates) {
         let mut kept = self.lock();
         let is_other = |known: &Kept| {

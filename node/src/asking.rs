@@ -1,9 +1,9 @@
-//! Questions that no metric declares: computed from the log by batch, at the frontier at which declared metrics are
-//! answered, while all else goes on.
+//! Questions that no metric declares: computed from the log by batch, at the frontier at which declared
+//! metrics are answered, while all else goes on.
 //!
-//! A question is planned as a metric of the live package. States that are served are taken as they are; the others
-//! are evaluated from the start of the log, or from where those of an earlier question end. So an answer is the one
-//! that the metric would give if it were declared.
+//! A question is planned as a metric of the live package. States that are served are taken as they are; the
+//! others are evaluated from the start of the log, or from where those of an earlier question end. So an
+//! answer is the one that the metric would give if it were declared.
 
 mod running;
 mod work;

@@ -1,5 +1,5 @@
-//! The states of some metrics from the start of the log to a frontier, where those of some are there already up to
-//! earlier frontiers: only what follows is evaluated. By the law, the result is the same.
+//! The states of some metrics from the start of the log to a frontier, where those of some are there already
+//! up to earlier frontiers: only what follows is evaluated. By the law, the result is the same.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

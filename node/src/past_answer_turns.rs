@@ -1,5 +1,5 @@
-//! The turns of answers that are computed from the log and may take long, those at earlier frontiers and those to
-//! questions: few at a time, a bounded number that waits, and none for a client that is gone.
+//! The turns of answers that are computed from the log and may take long, those at earlier frontiers and
+//! those to questions: few at a time, a bounded number that waits, and none for a client that is gone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

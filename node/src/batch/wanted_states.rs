@@ -33,8 +33,8 @@ impl Batch {
         }
     }
 
-    /// Takes the next step to the wanted states, if there is one: starts to compute those that are missing, or
-    /// adopts them when they are there.
+    /// Takes the next step to the wanted states, if there is one: starts to compute those that are missing,
+    /// or adopts them when they are there.
     ///
     /// # Errors
     /// [`StepError`]. The view is as it was.

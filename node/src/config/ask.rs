@@ -15,8 +15,8 @@ pub struct AskConfig {
     /// How long one is computed at most.
     #[serde(deserialize_with = "duration")]
     pub max_time: Duration,
-    /// Byte budget of one while it is computed: what is beyond is written to the disk meanwhile; and most bytes of
-    /// its states.
+    /// Byte budget of one while it is computed: what is beyond is written to the disk meanwhile; and most
+    /// bytes of its states.
     pub max_bytes: usize,
     /// Number of questions that are computed at a time.
     pub at_a_time: usize,

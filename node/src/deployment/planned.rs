@@ -163,8 +163,9 @@ pub(crate) struct LogCost {
 }
 
 /// What deploying a version in place of another one does: first the metrics of the new version in its order,
-/// then those that are removed. `is_kept` says of states whether they are kept already, `cost` what it takes to
-/// evaluate the log of a source for those of a metric that are not, and `parts` which parts of a definition differ.
+/// then those that are removed. `is_kept` says of states whether they are kept already, `cost` what it takes
+/// to evaluate the log of a source for those of a metric that are not, and `parts` which parts of a
+/// definition differ.
 pub(crate) fn effects(
     live: &Planned,
     next: &Planned,

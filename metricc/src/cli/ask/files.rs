@@ -69,8 +69,8 @@ pub(super) fn run(arguments: &AskArguments, file: &Path, imports: &Imports) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name of the question, and the package of the file with it at its end. Errors are reported; then there is
-/// none.
+/// The name of the question, and the package of the file with it at its end. Errors are reported; then there
+/// is none.
 fn package(
     arguments: &AskArguments,
     file: &Path,
