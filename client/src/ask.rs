@@ -18,6 +18,8 @@ pub struct Asked {
     pub name: Option<String>,
     /// Whether only an estimate is wanted.
     pub estimate: bool,
+    /// Whether states of all windows are to be computed, whatever the range.
+    pub whole: bool,
     /// Whether the states are to be computed, with events that say how far they are.
     pub progress: bool,
 }
@@ -34,10 +36,11 @@ impl Asked {
         let (own, of_rows): (Parameters, Parameters) =
             parameters.into_iter().partition(|(name, _)| is_own(name));
         let (request, format) = ReadRequest::of_parameters(metric, of_rows)?;
-        let mut asked = Asked { request, format, name: None, estimate: false, progress: false };
+        let mut asked = Asked { request, format, name: None, estimate: false, whole: false, progress: false };
         for (name, text) in own {
             match name.as_str() {
                 "estimate" => asked.estimate = boolean(&name, &text)?,
+                "whole" => asked.whole = boolean(&name, &text)?,
                 "progress" => asked.progress = boolean(&name, &text)?,
                 _ => asked.name = Some(text),
             }

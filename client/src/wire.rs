@@ -197,6 +197,12 @@ pub static PARAMETERS: &[ParameterSpec] = &[
     ),
     parameter("estimate", ParameterValue::Bool, ParameterOf::Question, "only say what the answer would take"),
     parameter(
+        "whole",
+        ParameterValue::Bool,
+        ParameterOf::Question,
+        "compute the states of all windows, whatever the range: those are the backfill of the metric that it may become",
+    ),
+    parameter(
         "progress",
         ParameterValue::Bool,
         ParameterOf::Question,

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use metricc_log::partition::OffsetRange;
-use metricc_log::{LogError, ParquetPartition, RecordDecoder, row_schema};
+use metricc_log::{LogError, ParquetPartition, RecordDecoder, WantedRows, row_schema};
 use twox_hash::XxHash3_64;
 
 use crate::checked_file::CheckedFile;
@@ -127,6 +127,18 @@ impl Chunk {
     ) -> Self {
         let rows = FlushedRows { file, exceptions, rows: Mutex::default() };
         Chunk { range, excluded, ends, body: Body::Flushed(Box::new(rows)) }
+    }
+
+    /// Whether it is flushed, and has no row that is wanted, as the statistics of its file tell.
+    pub(crate) fn has_none_of(
+        &self,
+        decoder: &Arc<RecordDecoder>,
+        wanted: &WantedRows,
+    ) -> Result<bool, LogError> {
+        match &self.body {
+            Body::Journal(_) => Ok(false),
+            Body::Flushed(rows) => Ok(rows.rows(decoder)?.has_none_of(wanted)),
+        }
     }
 
     /// Bytes of its rows where they lie.

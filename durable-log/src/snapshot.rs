@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use metricc_ir::Source;
 use metricc_log::partition::Partition;
-use metricc_log::{Frontier, Log, RecordDecoder, Slice};
+use metricc_log::{Frontier, Log, RecordDecoder, Slice, WantedRows};
 
 use crate::chunk_list::Chunks;
 use crate::disk::Disk;
@@ -110,6 +110,31 @@ impl LogSnapshot {
             if from < to { chunks.map(|chunk| chunk.n_bytes()).sum() } else { 0 }
         };
         self.partitions(source).iter().zip(ranges).map(of_partition).sum()
+    }
+
+    /// The frontier before which no flushed row is wanted, as the statistics of the files tell: at most
+    /// another frontier. Opens the files up to there, and the first one that has rows that are wanted.
+    ///
+    /// # Errors
+    /// [`DurableError`] if a file could not be read.
+    pub fn first_wanted(
+        &self,
+        decoder: &Arc<RecordDecoder>,
+        wanted: &WantedRows,
+        to: &Frontier,
+    ) -> Result<Frontier, DurableError> {
+        let first = |(partition, to): (&PartitionSnapshot, &u64)| {
+            let mut first = 0;
+            for chunk in partition.chunks.iter().take_while(|chunk| chunk.range.to <= *to) {
+                if !chunk.has_none_of(decoder, wanted)? {
+                    break;
+                }
+                first = chunk.range.to;
+            }
+            Ok(first)
+        };
+        let partitions = self.partitions(&decoder.source().name).iter().zip(&to.0);
+        partitions.map(first).collect::<Result<_, _>>().map(Frontier)
     }
 
     /// Why the log takes no events any more, if so.

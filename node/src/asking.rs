@@ -5,6 +5,7 @@
 //! others are evaluated from the start of the log, or from where those of an earlier question end. So an
 //! answer is the one that the metric would give if it were declared.
 
+mod range_versions;
 mod running;
 mod work;
 
@@ -15,6 +16,7 @@ use metricc_client::{AskEstimate, ServingError, grouped};
 use metricc_compiler::{EngineOptions, EvaluateError};
 use metricc_runtime_serve::Published;
 
+pub(crate) use range_versions::RangeVersions;
 pub(crate) use running::{Running, RunningQuestions};
 pub(crate) use work::Work;
 
@@ -167,7 +169,8 @@ fn published(
 
 /// How to have an answer that a question may not be computed for.
 fn way_out() -> &'static str {
-    "a question about declared metrics reads none of the log, `metricc ask QUESTION FILE --source` computes it elsewhere, and a \
+    "a later `from` reads less if the windows are not joined and older files have no such events, a question about declared \
+     metrics reads none of the log, `metricc ask QUESTION FILE --source` computes it elsewhere, and a \
      metric that is deployed has no such limit"
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use metricc_compiler::{CompileError, EngineOptions, MetricPlan, Segment};
-use metricc_log::Frontier;
+use metricc_log::{Bound, FieldCondition, Frontier, Interval, LogError, ValueRange, WantedRows};
 
 use crate::source::NodeSource;
 use crate::source_plans::SourcePlans;
@@ -14,6 +14,9 @@ use crate::states_of_log::{StatesError, start_of, states_unless};
 /// What is to be evaluated.
 #[derive(Debug)]
 pub(crate) struct ContinuedStates {
+    /// Whether events before some time are left out: then these are states of the windows from there on
+    /// alone.
+    is_of_range: bool,
     /// All of its metrics.
     plan: Arc<SourcePlans>,
     to: Frontier,
@@ -61,7 +64,34 @@ impl ContinuedStates {
             Ok(Step { from, plan, known })
         };
         let steps = groups.into_iter().map(step).collect::<Result<_, CompileError>>()?;
-        Ok(ContinuedStates { plan, to: to.clone(), steps })
+        Ok(ContinuedStates { is_of_range: false, plan, to: to.clone(), steps })
+    }
+
+    /// The same, of windows from an instant (µs) on: flushed events are left out where the statistics of
+    /// their files tell that all of them are before it. Blocks the calling thread.
+    ///
+    /// # Errors
+    /// [`StatesError`] if files cannot be read.
+    pub(crate) fn since(mut self, source: &NodeSource, least: i64) -> Result<Self, StatesError> {
+        let snapshot = source.log.snapshot();
+        for step in &mut self.steps {
+            let [declared] = step.plan.declared() else { continue };
+            let decoder = declared.decoder().map_err(StatesError::Interval)?;
+            let ranges = vec![ValueRange { least: Some(Bound::Int(least)), greatest: None }];
+            let time = FieldCondition { field: decoder.source().time, ranges };
+            let first = snapshot.first_wanted(decoder, &WantedRows::any_of(vec![vec![time]]), &self.to)?;
+            let is_later = first.0.iter().zip(&step.from.0).all(|(first, from)| first >= from);
+            if is_later && first != step.from && step.known.iter().all(Option::is_none) {
+                step.from = first;
+                self.is_of_range = true;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether these are states of a range alone, which nothing else may be read from.
+    pub(crate) fn is_of_range(&self) -> bool {
+        self.is_of_range
     }
 
     /// The frontier up to which states are computed.
@@ -116,7 +146,11 @@ impl ContinuedStates {
             for ((metric, known), fresh) in step.plan.metrics.iter().zip(&step.known).zip(fresh) {
                 all.push(match known {
                     Some(known) => known.merge(&fresh, metric)?,
-                    None => fresh,
+                    // What is left out has no event of these windows: the states are those from the start.
+                    None => {
+                        let from_start = Interval::new(start_of(&self.to), self.to.clone());
+                        Segment { interval: from_start.map_err(LogError::from)?, ..fresh }
+                    }
                 });
             }
         }

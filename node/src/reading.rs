@@ -24,6 +24,7 @@ use metricc_runtime_serve::{
 use tokio::sync::watch;
 
 use crate::answer_limits::Answering;
+use crate::asking::RangeVersions;
 use crate::config::PastConfig;
 use crate::past_answer_turns::{Cancelled, PastQueue};
 use crate::source::NodeSource;
@@ -41,6 +42,8 @@ pub struct NodeServing {
     answering: Answering,
     /// The turns of versions of the past.
     past: PastQueue,
+    /// What questions have computed of ranges.
+    ranges: RangeVersions,
     /// Whether the node is shutting down: subscriptions end then.
     is_closed: watch::Sender<bool>,
 }
@@ -53,7 +56,8 @@ impl NodeServing {
         past: &PastConfig,
     ) -> Self {
         let past = PastQueue::new(past.at_a_time, past.waiting, "answers at earlier frontiers");
-        NodeServing { local, sources, answering, past, is_closed: watch::Sender::new(false) }
+        let (ranges, is_closed) = (RangeVersions::default(), watch::Sender::new(false));
+        NodeServing { local, sources, answering, past, ranges, is_closed }
     }
 
     /// The same node, as a reader sees it: metrics that it may not read are not there, and rows that it may
@@ -66,6 +70,11 @@ impl NodeServing {
     /// What answers may take.
     pub(crate) fn answering(&self) -> &Answering {
         &self.answering
+    }
+
+    /// What questions have computed of ranges.
+    pub(crate) fn ranges(&self) -> &RangeVersions {
+        &self.ranges
     }
 
     /// Ends all subscriptions.

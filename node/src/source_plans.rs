@@ -99,7 +99,11 @@ impl DeclaredPlan {
         snapshot.log_as(self.decoder()?, from)
     }
 
-    fn decoder(&self) -> Result<&Arc<RecordDecoder>, LogError> {
+    /// How the log is read as its source is declared here.
+    ///
+    /// # Errors
+    /// [`LogError`] if its events cannot be decoded so.
+    pub(crate) fn decoder(&self) -> Result<&Arc<RecordDecoder>, LogError> {
         match self.decoder.get() {
             Some(decoder) => Ok(decoder),
             None => {

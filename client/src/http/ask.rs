@@ -63,11 +63,13 @@ impl HttpServing {
         self.encoded(&url, response).await
     }
 
-    /// The URL of a question whose metric is named as in the request, if it is named.
+    /// The URL of a question whose metric is named as in the request, if it is named: then it is to become a
+    /// metric, and the states of all windows are computed.
     fn ask_url(&self, request: &ReadRequest, more: &[(&str, &str)]) -> Url {
         let mut url = self.url(&["ask"], &request.parameters());
         let name = Some(request.metric.as_str()).filter(|name| !name.is_empty());
-        let more = more.iter().copied().chain(name.map(|name| ("name", name)));
+        let whole = name.map(|_| ("whole", "true"));
+        let more = more.iter().copied().chain(name.map(|name| ("name", name))).chain(whole);
         url.query_pairs_mut().extend_pairs(more);
         url
     }

@@ -11,7 +11,7 @@ use parquet::basic::ColumnOrder;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
-use super::{FileColumn, ParquetIndex};
+use super::{FileColumn, ParquetIndex, ParquetPartition};
 use crate::field_decoder::{FieldDecoder, ValueFormat};
 use crate::wanted_rows::{Bound, Known, ValueRange, WantedRows};
 
@@ -26,6 +26,14 @@ impl ParquetIndex {
             (Some(field), Some(Some(column))) => of_column(field, column, row_group, order),
             _ => Known::Nothing,
         })
+    }
+}
+
+impl ParquetPartition {
+    /// Whether the file has no row that is wanted, as its statistics tell.
+    pub fn has_none_of(&self, wanted: &WantedRows) -> bool {
+        let n_groups = self.index.metadata.metadata().num_row_groups();
+        (0..n_groups).all(|group| self.index.has_none(group, wanted, &self.decoder.fields))
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &AskArguments, imports: &Imports) -> Result<ExitCod
     if let Some(file) = &arguments.file {
         return files::run(arguments, file, imports);
     }
-    let asked = super::blocking(async {
+    super::blocking(async {
         match ask(arguments).await {
             Err(Problem::Serving(ServingError::Question(errors))) => {
                 terminal::note(errors);
@@ -38,8 +38,7 @@ pub(crate) fn run(arguments: &AskArguments, imports: &Imports) -> Result<ExitCod
             Err(Problem::Failure(failure)) => Err(failure),
             Ok(()) => Ok(ExitCode::SUCCESS),
         }
-    });
-    asked
+    })
 }
 
 /// Why a question is not answered.

@@ -43,6 +43,7 @@ impl NodeServing {
         &self,
         question: &LocalServing,
         request: ReadRequest,
+        is_whole: bool,
     ) -> Result<Work, ServingError> {
         self.check_epoch(&request)?;
         let query = Arc::new(question.query(request)?);
@@ -56,18 +57,25 @@ impl NodeServing {
         let newest = self.covering(std::slice::from_ref(&query)).await?;
         check_served(&query, &newest)?;
         let own = self.clone();
-        blocking(move || Work::new(&own, query, newest)).await
+        blocking(move || Work::new(&own, query, newest, is_whole)).await
     }
 }
 
 impl Work {
-    fn new(serving: &NodeServing, query: Arc<Query>, newest: Arc<Published>) -> Result<Self, ServingError> {
+    fn new(
+        serving: &NodeServing,
+        query: Arc<Query>,
+        newest: Arc<Published>,
+        is_whole: bool,
+    ) -> Result<Self, ServingError> {
+        let least_time = query.least_time().filter(|_| !is_whole);
         let at = query.at().map_or_else(|| query.frontier(&newest), <[u64]>::to_vec);
-        let computed = query.at().and_then(|_| serving.answering().kept().find(&query));
+        let of_range = || serving.ranges().find(&query);
+        let computed = query.at().and_then(|_| serving.answering().kept().find(&query).or_else(of_range));
         let sources = serving.frontiers_of(&query, &at)?.into_iter();
         let of_source = |(source, at)| match &computed {
             Some(_) => Ok(SourceWork { source, at, is_newest: false, missing: None }),
-            None => SourceWork::new(source, at, &query, &newest),
+            None => SourceWork::new(source, at, (&*query, least_time), &newest),
         };
         let sources = sources.map(of_source).collect::<Result<_, _>>()?;
         Ok(Work { query, newest, computed, sources })
@@ -130,11 +138,18 @@ impl Work {
         self.sources.iter().map(of_source).collect()
     }
 
-    /// Keeps states for the next question, and for a backfill.
+    /// Keeps states for the next question, and for a backfill: not those of a range, which has not all.
     pub(super) fn keep(&self, states: &[Vec<Segment>], keep: KeepStates) {
         for (work, states) in self.sources.iter().zip(states) {
-            work.source.asked.keep(states, keep);
+            if !work.missing.as_ref().is_some_and(ContinuedStates::is_of_range) {
+                work.source.asked.keep(states, keep);
+            }
         }
+    }
+
+    /// Whether nothing but its own request may be answered from what is computed.
+    pub(crate) fn is_of_range(&self) -> bool {
+        self.sources.iter().filter_map(|work| work.missing.as_ref()).any(ContinuedStates::is_of_range)
     }
 
     /// What the answer is read from: the states that are served, and those that were evaluated.
@@ -160,7 +175,7 @@ impl SourceWork {
     fn new(
         source: Arc<NodeSource>,
         at: Frontier,
-        query: &Query,
+        (query, least_time): (&Query, Option<i64>),
         newest: &Published,
     ) -> Result<Self, ServingError> {
         let is_newest = newest.frontier(source.name()) == Some(&at);
@@ -172,7 +187,11 @@ impl SourceWork {
         let missing: Vec<Arc<MetricPlan>> = work.plans(query).filter(is_missing).cloned().collect();
         if !missing.is_empty() {
             let plan = work.source.plan_of(&missing).map_err(failed)?;
-            work.missing = Some(ContinuedStates::new(&work.source, plan, &work.at).map_err(failed)?);
+            let states = ContinuedStates::new(&work.source, plan, &work.at).map_err(failed)?;
+            work.missing = Some(match least_time {
+                Some(least) => states.since(&work.source, least).map_err(failed)?,
+                None => states,
+            });
         }
         Ok(work)
     }

@@ -53,7 +53,7 @@ pub(crate) async fn ask(
     let request = ReadRequest { metric: question.name, ..asked.request };
     let format = negotiated(asked.format, &headers);
     let (serving, asking) = (shared.node.serving(), shared.node.asking());
-    let work = Arc::new(serving.work(&question.serving, request).await?);
+    let work = Arc::new(serving.work(&question.serving, request, asked.whole).await?);
     if format != Format::Json && !asked.progress {
         work.query.check_columns()?;
     }
@@ -79,9 +79,12 @@ fn events(shared: Arc<Shared>, estimate: AskEstimate, work: Arc<Work>, running: 
     let (own, of_work) = (running.clone(), work.clone());
     let computed = async move {
         let (serving, asking) = (shared.node.serving(), shared.node.asking());
-        let published = asking.compute(serving, of_work, &own).await?;
+        let published = asking.compute(serving, of_work.clone(), &own).await?;
         // The rows are read next.
-        serving.answering().kept().keep(&published);
+        match of_work.is_of_range() {
+            true => serving.ranges().keep(&of_work.query, &published),
+            false => serving.answering().kept().keep(&published),
+        }
         Ok(serving.epoch())
     };
     let next = Some(AskEvent::Estimate(estimate));

@@ -413,12 +413,92 @@ fn the_command_asks_a_node_and_files_alike() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+#[test]
+fn a_range_reads_no_files_whose_events_are_all_before_it() {
+    let home = Home::new(
+        PACKAGE,
+        "[batch]\nevery = \"50ms\"\n[speed]\nrefresh = \"5ms\"\n[ingest]\nseal_events = 200\n",
+    );
+    let node = home.ready();
+    // A day of events at a time, each of which is flushed before the next one comes, and two late ones.
+    let line = |day: u64, n: u64| {
+        let mut event = event(n);
+        event["at"] = json!(format!("2026-05-{day:02}T{:02}:10:00Z", n % 24));
+        format!("{event}\n")
+    };
+    let mut log = String::new();
+    for day in 1..=5 {
+        let mut lines: String = (0..300).map(|n| line(day, day * 300 + n)).collect();
+        if day == 3 {
+            lines.push_str(&line(1, 7));
+            lines.push_str(&line(4, 9));
+        }
+        let n_events = log.lines().count() + lines.lines().count();
+        assert_eq!(node.post(&format!("d{day}"), &lines).unwrap().status, 200);
+        log.push_str(&lines);
+        node.until(|node| {
+            let unsealed = counter(node, "unsealed_positions");
+            node.source()["served"] == json!([n_events]) && unsealed < 200
+        });
+    }
+    let all = log.lines().count() as u64;
+    for (question, from, less) in [
+        ("{ n: sum(n), users: distinct(user) } { from events  by shop  every 1h }", "2026-05-04", true),
+        ("distinct(user) { from events  every day in india }", "2026-05-05", true),
+        ("sum(n) { from events  over last 6h step 2h }", "2026-05-05T02:00:00Z", true),
+        ("sum(n) { from events  by user  session gap 30m }", "2026-05-05", false),
+        ("sum(n) { from events  every 1h }", "2026-04-01", false),
+    ] {
+        let path = format!("from={from}");
+        let events =
+            ask(&node, &format!("estimate=true&{path}"), question).json()["events"].as_u64().unwrap();
+        assert!(events > 0 && (events < all) == less, "{question}: {events} of {all}");
+        let file = write_package(&home, "asked.metric", &format!("{PACKAGE}metric asked = {question}\n"));
+        let rows = |more: &str| {
+            let before = counter(&node, "asked_positions_total");
+            let answer = asked(&node, &format!("{path}{more}"), question).0;
+            (answer, counter(&node, "asked_positions_total") - before)
+        };
+        let bare_run = bare(run_from(&home, &file, &log, from));
+        assert!(!bare_run.is_empty(), "{question}");
+        assert_eq!(rows(""), (bare_run.clone(), events), "{question}");
+        // Its rows are read from what was computed; another request is not answered from it.
+        let mut stream = begun_with(&node, &format!("progress=true&{path}"), question);
+        until(&mut stream, "event: computed");
+        assert_eq!(rows(&format!("&at={all}")).0, bare_run, "{question}");
+        let whole = asked(&node, &format!("at={all}"), question).0;
+        assert_eq!(
+            whole,
+            bare(run(&home, &file, &log, "asked")),
+            "{question}: the states of a range are of it alone"
+        );
+        assert_eq!(rows("&whole=true"), (bare_run, 0), "{question}");
+    }
+}
+
+/// The rows of `asked` from a bound on, without a node.
+fn run_from(home: &Home, file: &str, events: &str, from: &str) -> Vec<Value> {
+    let log = home.path().join("log.ndjson");
+    std::fs::write(&log, events).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_metricc"))
+        .args(["run", file, "--source", &format!("events={}", log.display()), "--output", "json"])
+        .args(["--metric", "asked", "--from", from])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// A question of which the events are read as they come.
 fn begun(node: &Node, question: &str) -> TcpStream {
+    begun_with(node, "progress=true", question)
+}
+
+fn begun_with(node: &Node, parameters: &str, question: &str) -> TcpStream {
     let mut stream = TcpStream::connect(&node.address).unwrap();
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     let head = format!(
-        "POST /v1/ask?progress=true HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{question}",
+        "POST /v1/ask?{parameters} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n{question}",
         node.address,
         question.len()
     );
