@@ -122,13 +122,14 @@ impl Query {
     }
 
     /// The instant (µs) before which no event is in a row of the answer; `None` if there may be such events.
-    /// A window has the events from its start on. Sessions may begin before, windows that are joined or
-    /// filled say what else there is, and pages are of an answer that others may have as well.
+    /// A window has the events from its start on. Sessions may begin before, windows that are joined,
+    /// filled or compared say what else there is, and pages are of an answer that others may have as well.
     pub fn least_time(&self) -> Option<i64> {
         let ServedPlan::Base(plan) = &self.entry.plan else { return None };
         let options = self.options();
         let is_of_windows = plan.metric.window.has_start() && options.grain.is_none();
-        options.from.filter(|_| is_of_windows && !self.request.fill && !self.is_page())
+        let is_alone = !self.request.fill && self.request.compare.is_none() && !self.is_page();
+        options.from.filter(|_| is_of_windows && is_alone)
     }
 
     /// Whether the request names its frontier itself: then it can be computed again.
