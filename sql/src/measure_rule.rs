@@ -82,7 +82,7 @@ fn with_measures(aggregate: Aggregate, n_numbered: &mut usize) -> Result<Transfo
             }
         };
         let (_, column, rows) = &scans[scan];
-        expressions.push(replaced(expression, &measured, column, rows)?);
+        expressions.push(replaced(&expression, &measured, column, rows)?);
     }
     let plan = Aggregate::try_new(Arc::new(input), aggregate.group_expr, expressions)?;
     Ok(Transformed::yes(LogicalPlan::Aggregate(plan)))
@@ -90,7 +90,7 @@ fn with_measures(aggregate: Aggregate, n_numbered: &mut usize) -> Result<Transfo
 
 /// The same expression, under its name, as the output of the rows that the column numbers.
 fn replaced(
-    expression: Expr,
+    expression: &Expr,
     measured: &Measured,
     column: &Column,
     rows: &Arc<NumberedRows>,
@@ -99,7 +99,7 @@ fn replaced(
     let Measured { table, output, .. } = measured;
     let named = (table.row_type().name.clone(), *output, table.output_name(*output).to_owned());
     let merged = MergedOutput::new(rows.clone(), named, table.output_type(*output));
-    let filter = function_of(&expression).and_then(|function| function.params.filter.clone());
+    let filter = function_of(expression).and_then(|function| function.params.filter.clone());
     let function = Arc::new(AggregateUDF::new_from_impl(merged));
     let arguments = vec![Expr::Column(column.clone())];
     let merged = AggregateFunction::new_udf(function, arguments, false, filter, Vec::new(), None);

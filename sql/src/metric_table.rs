@@ -118,9 +118,9 @@ struct Read {
 }
 
 impl NumberedRows {
-    fn choose(&self, request: ReadRequest) -> Result<()> {
+    fn choose(&self, request: &ReadRequest) -> Result<()> {
         let read = self.read.get_or_init(|| Read { request: request.clone(), rows: OnceLock::new() });
-        match read.request == request {
+        match read.request == *request {
             true => Ok(()),
             // Numbers are those of one read.
             false => Err(DataFusionError::Internal("two scans number the rows of one".to_owned())),
@@ -181,7 +181,7 @@ impl TableProvider for MetricTable {
             Some(rows) => rows.clone(),
             None => Arc::new(NumberedRows { served: self.served.clone(), read: OnceLock::new() }),
         };
-        rows.choose(request)?;
+        rows.choose(&request)?;
         let schema = Arc::new(self.schema.project(wanted)?);
         let columns = wanted.iter().map(|column| self.column(*column)).collect();
         let scan: Arc<dyn PartitionStream> = Arc::new(MetricScan {
@@ -259,6 +259,6 @@ pub(crate) fn as_metric(table: &dyn TableProvider) -> Option<&MetricTable> {
 }
 
 /// What a plan may not do with rows.
-pub(crate) fn refused<T>(problem: String) -> Result<T> {
+pub(crate) fn refused<T>(problem: impl fmt::Display) -> Result<T> {
     plan_err!("{problem}")
 }

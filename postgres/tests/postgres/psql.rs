@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use crate::door::{Server, TOKEN};
 
 /// The program that `METRICC_POSTGRES` names the folder of, or that is on the path.
+#[expect(clippy::print_stderr, reason = "says why a test is skipped")]
 fn psql() -> Option<String> {
     let found = Command::new("psql").arg("--version").output();
     match found {
@@ -13,7 +14,7 @@ fn psql() -> Option<String> {
             panic!("psql is not installed: `apt install postgresql-client`")
         }
         Err(_) => {
-            println!("skipped: psql is not installed");
+            eprintln!("skipped: psql is not installed");
             None
         }
     }

@@ -8,9 +8,7 @@ use super::{LogArguments, QueryFormat};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each metric is a table: `window_start`, `window_end`, its keys, its outputs (`value` if it has one). Each source is
-one too: its fields, `_partition`, `_offset`. MEASURE(OUTPUT) under GROUP BY merges states, so it is what the metric
-would give with those keys and windows; AGG and AGGREGATE are other names of it.
+Each metric is a table: `window_start`, `window_end`, its keys, its outputs (`value` if it has one). Each source is one too: its fields, `_partition`, `_offset`. MEASURE(OUTPUT) under GROUP BY merges states, so it is what the metric would give with those keys and windows; AGG and AGGREGATE are other names of it.
 
 Examples:
   metricc sql payments.metric --source payments=log/ 'SELECT country, MEASURE(value) FROM revenue GROUP BY country'
