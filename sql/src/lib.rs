@@ -6,7 +6,7 @@
 //! and presents once, so it is what the metric would be with those keys and windows. The convention is that of
 //! Databricks' metric views, of Spark and of Cube; `AGG` and `AGGREGATE` are other names of it.
 //!
-//! To follow a statement, start at [`session`]: `measure_rule` replaces measures in its plan, with `origin`, which
+//! To follow a statement, start at [`session()`]: `measure_rule` replaces measures in its plan, with `origin`, which
 //! says where a column comes from, and `row_numbers`, which hands the number of each row up to where rows are
 //! grouped; `measure_function` merges what they name. `metric_table` and `source_table` read.
 //!
