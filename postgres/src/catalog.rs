@@ -23,8 +23,8 @@ use futures::executor::block_on;
 use metricc_sql::{SCHEMA, session_state};
 
 use crate::connection::CurrentTables;
-use crate::descriptions::Descriptions;
 use crate::functions;
+use crate::pg_catalog::PgCatalog;
 
 /// The database of all tables.
 pub(crate) const DATABASE: &str = "metricc";
@@ -96,7 +96,7 @@ pub(crate) fn context(server: &ServerState, current: &CurrentTables) -> Result<S
     )?;
     let pg_catalog: Arc<dyn SchemaProvider> = Arc::new(pg_catalog);
     described.register_catalog(DATABASE.to_owned(), catalog(served(), pg_catalog.clone())?);
-    let with_descriptions = Arc::new(Descriptions::new(pg_catalog, current.clone()));
+    let with_descriptions = Arc::new(PgCatalog::new(pg_catalog, current.clone()));
     context.register_catalog(DATABASE, catalog(served(), with_descriptions.clone())?);
     // All that it reads is in memory.
     let described = move || block_on(with_descriptions.texts());

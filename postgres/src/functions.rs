@@ -4,9 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
-use datafusion::arrow::datatypes::{DataType, Int32Type, Int64Type};
+use datafusion::arrow::datatypes::{DataType, FieldRef, Int32Type, Int64Type};
+use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, ScalarValue};
-use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    create_udf,
+};
 
 /// The version of PostgreSQL whose clients are spoken to.
 pub(crate) const SERVER_VERSION: &str = "16.6";
@@ -16,7 +20,11 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
     let sizes = ["pg_table_size", "pg_indexes_size", "pg_database_size"].map(no_size);
     let visible =
         ["pg_function_is_visible", "pg_type_is_visible", "pg_operator_is_visible", "pg_collation_is_visible"];
-    [version(), size_pretty()].into_iter().chain(sizes).chain(visible.map(is_visible)).collect()
+    [version(), size_pretty(), to_timestamp()]
+        .into_iter()
+        .chain(sizes)
+        .chain(visible.map(is_visible))
+        .collect()
 }
 
 /// `to_regtype(name)`: the identifier of a type, or none.
@@ -33,6 +41,68 @@ pub(crate) fn to_regtype(types: HashMap<String, i32>) -> ScalarUDF {
             Ok(ColumnarValue::Array(Arc::new(oids.collect::<Int32Array>())))
         }),
     )
+}
+
+/// `to_timestamp(text, format)` with a format of PostgreSQL; all else is the function of the engine.
+pub(crate) fn to_timestamp() -> ScalarUDF {
+    ScalarUDF::new_from_impl(ToTimestamp {
+        of_engine: datafusion::functions::datetime::to_timestamp(&ConfigOptions::default()),
+    })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct ToTimestamp {
+    of_engine: Arc<ScalarUDF>,
+}
+
+impl ScalarUDFImpl for ToTimestamp {
+    fn name(&self) -> &str {
+        "to_timestamp"
+    }
+
+    fn signature(&self) -> &Signature {
+        self.of_engine.signature()
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        self.of_engine.return_type(arguments)
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        self.of_engine.return_field_from_args(arguments)
+    }
+
+    fn invoke_with_args(&self, mut arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        for format in arguments.args.iter_mut().skip(1) {
+            if let ColumnarValue::Scalar(value) = format
+                && let Some(Some(text)) = value.try_as_str()
+            {
+                *value = ScalarValue::Utf8(Some(engine_format(text)));
+            }
+        }
+        self.of_engine.invoke_with_args(arguments)
+    }
+}
+
+/// The patterns of PostgreSQL's formats of times (its manual, 9.8) that have one in the engine's, longer ones first.
+const PATTERNS: [(&str, &str); 10] = [
+    ("YYYY", "%Y"),
+    ("HH24", "%H"),
+    ("HH12", "%I"),
+    (".US", "%.6f"),
+    (".MS", "%.3f"),
+    ("MM", "%m"),
+    ("DD", "%d"),
+    ("MI", "%M"),
+    ("SS", "%S"),
+    ("AM", "%p"),
+];
+
+/// A format of PostgreSQL as one of the engine.
+fn engine_format(format: &str) -> String {
+    PATTERNS
+        .iter()
+        .fold(format.to_owned(), |format, (of_postgres, of_engine)| format.replace(of_postgres, of_engine))
 }
 
 /// Whether a name is found without its schema: there is one schema.

@@ -10,10 +10,10 @@
 mod catalog;
 mod connection;
 mod cursors;
-mod descriptions;
 mod door;
 mod errors;
 mod functions;
+mod pg_catalog;
 mod read_only;
 mod rows;
 mod server;

@@ -38,18 +38,33 @@ pub fn tables_of(statement: &str) -> Result<Vec<String>> {
 /// # Errors
 /// If it is no statement, or would change something.
 pub async fn plan(context: &SessionContext, statement: &str) -> Result<LogicalPlan> {
-    let plan = context.state().create_logical_plan(statement).await?;
-    match &plan {
-        LogicalPlan::Ddl(_) | LogicalPlan::Dml(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_) => {
-            refused("statements here only read: write SELECT, EXPLAIN, DESCRIBE or SHOW TABLES".to_owned())
-        }
-        _ => {
-            // Whatever is below.
-            let reads =
-                SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-            reads.verify_plan(&plan)?;
-            Ok(plan)
-        }
+    let state = context.state();
+    let parsed = state.sql_to_statement(statement, &state.config_options().sql_parser.dialect)?;
+    if !only_reads(&parsed) {
+        return refused("statements here only read: write SELECT, EXPLAIN, DESCRIBE or SHOW TABLES");
+    }
+    let plan = state.statement_to_plan(parsed).await?;
+    // Whatever is below.
+    let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    reads.verify_plan(&plan)?;
+    Ok(plan)
+}
+
+/// Whether a statement is one that reads. A query may still have parts that write, which its plan shows.
+fn only_reads(statement: &Statement) -> bool {
+    use sqlparser::ast::Statement as Parsed;
+    match statement {
+        Statement::Statement(statement) => matches!(
+            statement.as_ref(),
+            Parsed::Query(_)
+                | Parsed::ExplainTable { .. }
+                | Parsed::ShowTables { .. }
+                | Parsed::ShowColumns { .. }
+                | Parsed::ShowVariable { .. }
+                | Parsed::ShowFunctions { .. }
+        ),
+        Statement::Explain(explain) => only_reads(&explain.statement),
+        _ => false,
     }
 }
 

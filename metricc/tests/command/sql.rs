@@ -58,7 +58,8 @@ fn what_a_statement_does_not_read_needs_no_source() {
         assert_eq!(code(&output), 2, "{}", stdout(&output));
         assert!(stderr(&output).contains("--source payments="), "{}", stderr(&output));
     }
-    let output = metricc(&["sql", &package, "--source", &source, "SELECT * FROM revenue"]);
+    let output =
+        metricc(&["sql", &package, "--source", &source, "--max-rejected", "0", "SELECT * FROM revenue"]);
     assert_eq!(code(&output), 1, "a record was rejected");
 }
 

@@ -72,6 +72,14 @@ def sqlalchemy_and_pandas():
                 "SELECT date_trunc('day', window_start) AS day, country, sum(value) AS revenue "
                 "FROM (SELECT * FROM revenue) AS virtual_table GROUP BY 1, 2 ORDER BY revenue DESC LIMIT 100"), connection)
             assert len(frame) == 3 and frame["day"].nunique() == 1, frame
+            # As Superset writes a range of time.
+            frame = pandas.read_sql(sqlalchemy.text(
+                "SELECT sum(value) AS revenue FROM revenue WHERE window_start >= TO_TIMESTAMP('2026-04-25 01:00:00.000000', "
+                "'YYYY-MM-DD HH24:MI:SS.US') AND window_start < TO_TIMESTAMP('2026-04-26 00:00:00.000000', "
+                "'YYYY-MM-DD HH24:MI:SS.US')"), connection)
+            later = pandas.read_sql(sqlalchemy.text(
+                "SELECT sum(amount) AS revenue FROM payments WHERE at >= '2026-04-25T01:00:00Z'"), connection)
+            assert frame["revenue"][0] == later["revenue"][0], (frame, later)
         engine.dispose()
 
 

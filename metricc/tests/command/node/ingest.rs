@@ -95,7 +95,7 @@ fn a_node_that_does_not_answer_is_said_at_once_in_words() {
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     let (code, said) = run("ftp://127.0.0.1:7171", &["ingest", "--source", "events", &path]);
     assert_eq!(code, Some(2));
-    assert!(said.contains("the scheme is not `http`"), "{said}");
+    assert!(said.contains("the scheme is neither `http` nor `https`"), "{said}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! `pg_description`: the `///` of metrics and sources, as comments of tables.
+//! `pg_catalog`, with what the tables of `datafusion-pg-catalog` lack: `pg_description` has the `///` of metrics and
+//! sources, `pg_index` columns of their types, and `pg_class` the options of relations.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -7,25 +8,25 @@ use arrow::array::{Array, AsArray, Int32Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{Result, ScalarValue};
 use datafusion::datasource::MemTable;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{SessionContext, lit};
 
 use crate::connection::CurrentTables;
 
 /// The table whose rows are described: it has an identifier of its own here.
 const PG_CLASS: &str = "pg_class";
 
-/// `pg_catalog`, with the descriptions of what is served.
+/// `pg_catalog` of what is served.
 #[derive(Debug)]
-pub(crate) struct Descriptions {
+pub(crate) struct PgCatalog {
     of: Arc<dyn SchemaProvider>,
     current: CurrentTables,
 }
 
-impl Descriptions {
+impl PgCatalog {
     pub(crate) fn new(of: Arc<dyn SchemaProvider>, current: CurrentTables) -> Self {
-        Descriptions { of, current }
+        PgCatalog { of, current }
     }
 
     /// The identifiers of all tables, by the rows of `pg_class`.
@@ -46,6 +47,15 @@ impl Descriptions {
         let tables = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
         let described = |(oid, name): (i32, String)| Some((oid, tables.doc(&name)?.to_owned()));
         Ok(self.identifiers().await?.into_iter().filter_map(described).collect())
+    }
+
+    /// `pg_class` with `reloptions`, of which no relation has any.
+    async fn classes(&self) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some(classes) = self.of.table(PG_CLASS).await? else { return Ok(None) };
+        let options = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
+        let none = lit(ScalarValue::try_new_null(&options)?);
+        let classes = SessionContext::new().read_table(classes)?.with_column("reloptions", none)?;
+        Ok(Some(classes.into_view()))
     }
 
     async fn table_of_descriptions(&self) -> Result<MemTable> {
@@ -74,16 +84,53 @@ impl Descriptions {
     }
 }
 
+/// `pg_index`: tables have no indexes that are theirs.
+fn no_indexes() -> Result<MemTable> {
+    let oid = |name: &str| Field::new(name, DataType::Int32, false);
+    let flag = |name: &str| Field::new(name, DataType::Boolean, false);
+    let text = |name: &str| Field::new(name, DataType::Utf8, true);
+    let list = |name: &str, of: DataType| {
+        Field::new(name, DataType::List(Arc::new(Field::new_list_field(of, true))), true)
+    };
+    let small = |name: &str| Field::new(name, DataType::Int16, false);
+    let schema = Arc::new(Schema::new(vec![
+        oid("indexrelid"),
+        oid("indrelid"),
+        small("indnatts"),
+        small("indnkeyatts"),
+        flag("indisunique"),
+        flag("indnullsnotdistinct"),
+        flag("indisprimary"),
+        flag("indisexclusion"),
+        flag("indimmediate"),
+        flag("indisclustered"),
+        flag("indisvalid"),
+        flag("indcheckxmin"),
+        flag("indisready"),
+        flag("indislive"),
+        flag("indisreplident"),
+        list("indkey", DataType::Int16),
+        list("indcollation", DataType::Int32),
+        list("indclass", DataType::Int32),
+        list("indoption", DataType::Int16),
+        text("indexprs"),
+        text("indpred"),
+    ]));
+    MemTable::try_new(schema, vec![Vec::new()])
+}
+
 #[async_trait]
-impl SchemaProvider for Descriptions {
+impl SchemaProvider for PgCatalog {
     fn table_names(&self) -> Vec<String> {
         self.of.table_names()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        match name.eq_ignore_ascii_case("pg_description") {
-            true => Ok(Some(Arc::new(self.table_of_descriptions().await?))),
-            false => self.of.table(name).await,
+        match name {
+            "pg_description" => Ok(Some(Arc::new(self.table_of_descriptions().await?))),
+            "pg_index" => Ok(Some(Arc::new(no_indexes()?))),
+            "pg_class" => self.classes().await,
+            _ => self.of.table(name).await,
         }
     }
 
