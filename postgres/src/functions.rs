@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
-use datafusion::arrow::datatypes::{DataType, FieldRef, Int32Type, Int64Type};
+use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Int64Type};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::{
@@ -20,7 +20,7 @@ pub(crate) fn all() -> Vec<ScalarUDF> {
     let sizes = ["pg_table_size", "pg_indexes_size", "pg_database_size"].map(no_size);
     let visible =
         ["pg_function_is_visible", "pg_type_is_visible", "pg_operator_is_visible", "pg_collation_is_visible"];
-    [version(), size_pretty(), to_timestamp()]
+    [version(), size_pretty(), to_timestamp(), subscripts()]
         .into_iter()
         .chain(sizes)
         .chain(visible.map(is_visible))
@@ -103,6 +103,17 @@ fn engine_format(format: &str) -> String {
     PATTERNS
         .iter()
         .fold(format.to_owned(), |format, (of_postgres, of_engine)| format.replace(of_postgres, of_engine))
+}
+
+/// `generate_subscripts(array, dimension)`, which clients ask of `pg_index` beside `unnest`: there are no rows.
+fn subscripts() -> ScalarUDF {
+    create_udf(
+        "generate_subscripts",
+        vec![DataType::List(Arc::new(Field::new_list_field(DataType::Int16, true))), DataType::Int64],
+        DataType::Int64,
+        Volatility::Stable,
+        Arc::new(|_| Ok(ColumnarValue::Scalar(ScalarValue::Int64(None)))),
+    )
 }
 
 /// Whether a name is found without its schema: there is one schema.

@@ -73,7 +73,7 @@ fn statements_that_mean_nothing_say_what_to_write() {
         ("CREATE TABLE t AS SELECT 1", "only read"),
         ("COPY (SELECT 1) TO '/tmp/never.csv'", "only read"),
         ("INSERT INTO revenue VALUES (1)", "only read"),
-        ("SELECT 1; SELECT 2", "sql"),
+        ("SELECT 1; SELECT 2", "single SQL statement"),
     ] {
         let common = ["--max-rejected", "1"];
         let output = metricc(&[&["sql", &package, "--source", &source, statement], &common[..]].concat());
