@@ -14,7 +14,7 @@ impl HttpServing {
     /// What answering a question takes; nothing is computed.
     ///
     /// # Errors
-    /// [`ServingError::Question`] if it has errors, and as for [`Serving::read`].
+    /// [`ServingError::Question`] if it has errors, and as for [`Serving::read`](crate::Serving::read).
     pub async fn estimate(&self, question: &str, request: &ReadRequest) -> Result<AskEstimate, ServingError> {
         let url = self.ask_url(request, &[("estimate", "true")]);
         let response = self.ask(&url, question).await?;
