@@ -1,6 +1,7 @@
-//! A segment that is served. It has an index from keys to rows, so that a read of one key touches only its
-//! rows.
+//! A segment that is served. A read of one key touches only its rows: they are found by the order of the segment,
+//! or with many windows by an index.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use arrow::array::{ArrayRef, UInt32Array};
@@ -9,6 +10,7 @@ use metricc_client::Layer;
 use metricc_compiler::{CompileError, MetricPlan, Segment};
 
 use crate::key_index::KeyIndex;
+use crate::sorted_keys::{few_windows, rows_of};
 
 /// A segment, its index, and the layer that computed it; clones share segment and index.
 #[derive(Debug, Clone)]
@@ -20,13 +22,21 @@ pub struct IndexedSegment {
 #[derive(Debug)]
 struct Inner {
     segment: Segment,
-    /// Built by the first read that needs it.
-    index: OnceLock<KeyIndex>,
+    /// Made by the first read that needs it.
+    lookup: OnceLock<KeyLookup>,
+}
+
+/// How the rows of keys are found.
+#[derive(Debug)]
+enum KeyLookup {
+    /// By a search in each of the few windows.
+    Search(Vec<Range<usize>>),
+    Index(KeyIndex),
 }
 
 impl From<Segment> for IndexedSegment {
     fn from(segment: Segment) -> Self {
-        IndexedSegment { inner: Arc::new(Inner { segment, index: OnceLock::new() }), layer: None }
+        IndexedSegment { inner: Arc::new(Inner { segment, lookup: OnceLock::new() }), layer: None }
     }
 }
 
@@ -47,24 +57,38 @@ impl IndexedSegment {
         self.layer
     }
 
-    /// Whether the index is built.
+    /// Whether a read by keys need not make an index first.
     pub(crate) fn is_indexed(&self) -> bool {
-        self.inner.index.get().is_some()
+        self.inner.lookup.get().is_some()
     }
 
-    /// Builds the index, so that no read has to wait for it.
+    /// Makes the index, if it takes one, so that no read has to wait for it.
     pub(crate) fn prepare(&self, plan: &MetricPlan) {
-        self.index(plan);
+        self.lookup(plan);
     }
 
-    fn index(&self, plan: &MetricPlan) -> &KeyIndex {
-        let segment = &self.inner.segment;
-        self.inner.index.get_or_init(|| KeyIndex::new(keys_of(segment, plan), segment.states.num_rows()))
+    fn lookup(&self, plan: &MetricPlan) -> &KeyLookup {
+        self.inner.lookup.get_or_init(|| {
+            let (segment, n_rows) = (&self.inner.segment, self.inner.segment.states.num_rows());
+            let before_keys = &segment.states.columns()[..plan.form.n_group_columns - plan.metric.keys.len()];
+            match few_windows(before_keys, n_rows) {
+                Some(windows) => KeyLookup::Search(windows),
+                None => KeyLookup::Index(KeyIndex::new(keys_of(segment, plan), n_rows)),
+            }
+        })
+    }
+
+    fn rows_of_keys(&self, plan: &MetricPlan, wanted: &[Option<Vec<u8>>]) -> Vec<u32> {
+        let keys = keys_of(&self.inner.segment, plan);
+        match self.lookup(plan) {
+            KeyLookup::Search(windows) => rows_of(windows, keys, wanted),
+            KeyLookup::Index(index) => index.rows(keys, wanted),
+        }
     }
 
     /// The number of rows of one combination of all keys.
     pub(crate) fn n_rows_of_keys(&self, plan: &MetricPlan, wanted: &[Option<Vec<u8>>]) -> usize {
-        self.index(plan).rows(keys_of(&self.inner.segment, plan), wanted).len()
+        self.rows_of_keys(plan, wanted).len()
     }
 
     /// The rows of one combination of all keys of the metric, given as the bytes of their values; `None` is
@@ -75,7 +99,7 @@ impl IndexedSegment {
         wanted: &[Option<Vec<u8>>],
     ) -> Result<Segment, CompileError> {
         let segment = &self.inner.segment;
-        let rows = self.index(plan).rows(keys_of(segment, plan), wanted);
+        let rows = self.rows_of_keys(plan, wanted);
         let states = match (rows.first(), rows.last()) {
             // No row, or rows that follow one another.
             (first, last)

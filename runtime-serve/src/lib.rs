@@ -64,6 +64,7 @@ mod row_writer;
 mod segment_ranges;
 mod served_metrics;
 mod served_table;
+mod sorted_keys;
 mod table_columns;
 mod text_table;
 mod total_rows;
