@@ -191,8 +191,10 @@ fn a_deployment_that_is_cut_off_goes_on_after_a_restart() {
     let output = deploy.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("the connection to the node has ended while version 2 was on its way"), "{said}");
-    assert!(said.contains("`metricc versions` shows how far it is"), "{said}");
+    // The node may die before the command has read its first answer.
+    let is_told = said.contains("the connection to the node has ended while version 2 was on its way");
+    assert!(is_told || said.contains("the connection was closed before the answer was complete"), "{said}");
+    assert!(said.contains("`metricc versions` shows") && said.contains("how far it is"), "{said}");
     // As it says.
     let node = home.ready();
     node.until(|node| versions(node)[0] == (2, "live".to_owned()));
