@@ -43,7 +43,10 @@ metric sales = { n: count(), total: sum(amount), least: min(amount), average: me
 /// A question over the metric's table, and over the table of presented numbers. A mean of presented numbers is a
 /// quotient of sums, since that of means is another number.
 const QUESTIONS: [(&str, &str); 5] = [
-    ("SELECT country, MEASURE(n) FROM sales GROUP BY country", "SELECT country, SUM(n) FROM presented GROUP BY country"),
+    (
+        "SELECT country, MEASURE(n) FROM sales GROUP BY country",
+        "SELECT country, SUM(n) FROM presented GROUP BY country",
+    ),
     (
         "SELECT country, MEASURE(n), MEASURE(total), MEASURE(least) FROM sales GROUP BY country",
         "SELECT country, SUM(n), SUM(total), MIN(least) FROM presented GROUP BY country",
