@@ -4,23 +4,29 @@
 //! are tables as well, for those alone who may read everything. Statements are computed on threads of their own,
 //! with the priority of large answers.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use metricc_client::ServingError;
 use metricc_client::wire::Scope;
+use metricc_client::{ReadRequest, ServingError};
 use metricc_log::{Interval, Log};
-use metricc_postgres::{Door, Limits, Reader, serve, tls_acceptor};
+use metricc_postgres::{Door, Limits, ReadStatement, Reader, serve, tls_acceptor};
 use metricc_runtime_serve::{Access, LocalServing, ServedSnapshot};
 use metricc_sql::{SourceLog, SourceTable, Tables};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::access_log::{AccessEntry, AccessedMetric};
 use crate::config::PostgresConfig;
 use crate::error::NodeError;
 use crate::node::Node;
 use crate::source::NodeSource;
 use crate::states_of_log::start_of;
 use crate::thread_priority::{Priority, lower_priority};
+
+/// What the access log calls it.
+const DOOR: &str = "postgres";
 
 /// The protocol, until it is dropped.
 #[derive(Debug)]
@@ -127,13 +133,18 @@ impl Door for NodeDoor {
         self.node.permissions().has_tokens()
     }
 
-    fn reader(&self, _: &str, token: Option<&str>) -> Option<Arc<dyn Reader>> {
+    fn reader(&self, token: Option<&str>, address: Option<IpAddr>) -> Option<Arc<dyn Reader>> {
         let permissions = self.node.permissions();
         let permission = match token {
             Some(token) => permissions.of_token(token),
             None => permissions.without_token(),
         };
-        let permission = permission.filter(|permission| permission.allows(Scope::Query))?;
+        let holder = permission.as_ref().filter(|_| token.is_some());
+        let name = holder.map(|permission| permission.name().to_owned());
+        let Some(permission) = permission.filter(|permission| permission.allows(Scope::Query)) else {
+            self.log_refused(name, address);
+            return None;
+        };
         let (access, places) = (permission.access().clone(), self.places.clone());
         let serving = self.node.local().with_access(access.clone());
         let sees_events = access == Access::Everything;
@@ -142,6 +153,8 @@ impl Door for NodeDoor {
             serving,
             sees_events,
             places,
+            name,
+            address,
             last: Mutex::default(),
         }))
     }
@@ -151,12 +164,34 @@ impl Door for NodeDoor {
     }
 }
 
+impl NodeDoor {
+    /// Whoever has no right to read is in the access log as well.
+    fn log_refused(&self, reader: Option<String>, address: Option<IpAddr>) {
+        let Some(log) = self.node.access_log() else { return };
+        let status = if reader.is_some() { 403 } else { 401 };
+        let (route, address) = ("CONNECT".to_owned(), address.map(|address| address.to_string()));
+        let entry = AccessEntry {
+            event: "read",
+            door: DOOR,
+            reader,
+            address,
+            route,
+            status,
+            complete: true,
+            ..AccessEntry::default()
+        };
+        log.write(&entry, Instant::now());
+    }
+}
+
 #[derive(Debug)]
 struct NodeReader {
     node: Arc<Node>,
     serving: LocalServing,
     sees_events: bool,
     places: Arc<Semaphore>,
+    name: Option<String>,
+    address: Option<IpAddr>,
     /// The tables of the last statement: those of the next one are the same until something is published.
     last: Mutex<Option<(ServedSnapshot, Arc<Tables>)>>,
 }
@@ -183,6 +218,56 @@ impl Reader for NodeReader {
             ServingError::Request(problem.to_owned())
         })?;
         Ok(Box::new(place))
+    }
+
+    fn log(&self, statement: &ReadStatement) {
+        let Some(log) = self.node.access_log() else { return };
+        let frontier =
+            |table: &String| AccessedMetric { metric: table.clone(), frontier: self.frontier(table) };
+        let kind = statement.text.split_whitespace().next().unwrap_or_default().to_uppercase();
+        let mut parameters = vec![("statement".to_owned(), statement.text.clone())];
+        parameters.extend(statement.code.iter().map(|code| ("code".to_owned(), code.clone())));
+        let entry = AccessEntry {
+            event: "read",
+            door: DOOR,
+            reader: self.name.clone(),
+            address: self.address.map(|address| address.to_string()),
+            route: kind,
+            metrics: statement.tables.iter().map(frontier).collect(),
+            parameters,
+            status: statement.code.as_deref().map_or(200, status_of),
+            rows: Some(statement.n_rows),
+            bytes: statement.n_bytes,
+            complete: statement.is_complete,
+        };
+        log.write(&entry, statement.since);
+    }
+}
+
+impl NodeReader {
+    /// The frontier of a table, as the last statement has seen it.
+    fn frontier(&self, table: &str) -> Vec<u64> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((served, _)) = &*last else { return Vec::new() };
+        let request = ReadRequest { metric: table.to_owned(), ..ReadRequest::default() };
+        match served.query(request) {
+            Ok(query) => query.frontier(served.published()),
+            Err(_) => {
+                served.published().frontier(table).map(|frontier| frontier.0.clone()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// The status that HTTP has for a code of PostgreSQL.
+fn status_of(code: &str) -> u16 {
+    match code {
+        "57014" => 408,
+        "53300" | "53200" => 429,
+        "57P03" => 503,
+        "54000" => 422,
+        "XX000" => 500,
+        _ => 400,
     }
 }
 

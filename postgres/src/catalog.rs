@@ -15,6 +15,7 @@ use datafusion::execution::SessionState;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables};
@@ -22,6 +23,7 @@ use datafusion_pg_catalog::setup_pg_catalog;
 use futures::executor::block_on;
 use metricc_sql::{SCHEMA, session_state};
 
+use crate::comparisons::Comparisons;
 use crate::connection::CurrentTables;
 use crate::functions;
 use crate::pg_catalog::PgCatalog;
@@ -48,7 +50,8 @@ impl ServerState {
         let pool = Arc::new(FairSpillPool::new(memory_bytes));
         let runtime: RuntimeEnv = RuntimeEnvBuilder::new().with_memory_pool(pool).build()?;
         let state = session_state(config).with_runtime_env(Arc::new(runtime)).build();
-        let context = SessionContext::new_with_state(state);
+        let mut context = SessionContext::new_with_state(state);
+        context.register_expr_planner(Arc::new(Comparisons))?;
         // Its functions and types; the schema is one for each connection.
         setup_pg_catalog(&context, DATABASE, EmptyContextProvider).map_err(|error| *error)?;
         functions::all().into_iter().for_each(|function| context.register_udf(function));

@@ -1,5 +1,6 @@
 //! A connection: who reads, and the tables of its statement or transaction.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use datafusion::prelude::SessionContext;
@@ -7,10 +8,12 @@ use metricc_sql::Tables;
 use pgwire::error::PgWireResult;
 use pgwire::messages::response::TransactionStatus;
 
+use crate::cancel::Cancel;
 use crate::catalog::{self, ServerState};
 use crate::cursors::Cursors;
 use crate::door::{Door, Reader};
 use crate::errors::{code, fatal, of_reader, of_statement};
+use crate::reading::Reading;
 
 /// The tables of the moment, as the catalogue of a connection has them.
 pub(crate) type CurrentTables = Arc<RwLock<Arc<Tables>>>;
@@ -18,6 +21,7 @@ pub(crate) type CurrentTables = Arc<RwLock<Arc<Tables>>>;
 /// A connection.
 pub(crate) struct Connection {
     pub(crate) door: Arc<dyn Door>,
+    address: Option<IpAddr>,
     server: Arc<ServerState>,
     reader: OnceLock<Arc<dyn Reader>>,
     current: CurrentTables,
@@ -25,26 +29,29 @@ pub(crate) struct Connection {
     /// Whether the tables are those of the transaction.
     is_pinned: Mutex<bool>,
     pub(crate) cursors: Cursors,
+    pub(crate) cancel: Cancel,
 }
 
 impl Connection {
-    pub(crate) fn new(door: Arc<dyn Door>, server: Arc<ServerState>) -> Self {
+    pub(crate) fn new(door: Arc<dyn Door>, server: Arc<ServerState>, address: Option<IpAddr>) -> Self {
         let current = CurrentTables::default();
         let (reader, context) = (OnceLock::new(), OnceLock::new());
         Connection {
             door,
+            address,
             server,
             reader,
             current,
             context,
             is_pinned: Mutex::default(),
             cursors: Cursors::default(),
+            cancel: Cancel::default(),
         }
     }
 
     /// Lets a reader in; whether there is such a reader.
-    pub(crate) fn let_in(&self, user: &str, token: Option<&str>) -> bool {
-        match self.door.reader(user, token) {
+    pub(crate) fn let_in(&self, token: Option<&str>) -> bool {
+        match self.door.reader(token, self.address) {
             Some(reader) => self.reader.set(reader).is_ok(),
             None => false,
         }
@@ -72,6 +79,11 @@ impl Connection {
                 Ok(self.context.get_or_init(|| context))
             }
         }
+    }
+
+    /// A statement that begins, for the log of its reader.
+    pub(crate) fn reading(&self, text: &str) -> PgWireResult<Reading> {
+        Ok(Reading::begin(self.reader()?, text))
     }
 
     /// The tables of the statement.

@@ -1,19 +1,22 @@
 //! What stands behind the protocol: who reads, and what is served.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metricc_client::ServingError;
 use metricc_sql::Tables;
 
+use crate::reading::ReadStatement;
+
 /// Who may read, and how much.
 pub trait Door: fmt::Debug + Send + Sync + 'static {
     /// Whether a reader has to give a token, as the password.
     fn asks_for_token(&self) -> bool;
 
-    /// The reader with a token, or without one; `None` if there is no such reader.
-    fn reader(&self, user: &str, token: Option<&str>) -> Option<Arc<dyn Reader>>;
+    /// The reader with a token, or without one, at the address of the other end; `None` if there is no such reader.
+    fn reader(&self, token: Option<&str>, address: Option<IpAddr>) -> Option<Arc<dyn Reader>>;
 
     /// What connections and statements may take.
     fn limits(&self) -> &Limits;
@@ -32,6 +35,9 @@ pub trait Reader: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`ServingError`] if all places are taken.
     fn place(&self) -> Result<Box<dyn Send + Sync>, ServingError>;
+
+    /// Is told of each statement that has read metrics or events, or was refused, when it has ended.
+    fn log(&self, statement: &ReadStatement);
 }
 
 /// What connections and statements may take.

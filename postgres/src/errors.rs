@@ -10,6 +10,8 @@ use pgwire::error::{ErrorInfo, PgWireError};
 pub(crate) mod code {
     /// `feature_not_supported`, which drivers take as a reason to prepare a statement again.
     pub(crate) const CHANGED_PLAN: &str = "0A000";
+    /// The same, for what there is not.
+    pub(crate) const UNSUPPORTED: &str = "0A000";
     /// `read_only_sql_transaction`.
     pub(crate) const READ_ONLY: &str = "25006";
     /// `invalid_password`.

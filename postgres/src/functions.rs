@@ -1,12 +1,13 @@
-//! Functions that clients of PostgreSQL call, and that say what this is.
+//! Functions that clients of PostgreSQL call.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int32Array, StringArray};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Int32Type, Int64Type};
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::{Result, ScalarValue};
+use datafusion::common::{Result, ScalarValue, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
     create_udf,
@@ -15,16 +16,100 @@ use datafusion::logical_expr::{
 /// The version of PostgreSQL whose clients are spoken to.
 pub(crate) const SERVER_VERSION: &str = "16.6";
 
+/// What is found without its schema.
+const VISIBLE: [&str; 11] = [
+    "function",
+    "type",
+    "operator",
+    "collation",
+    "conversion",
+    "opclass",
+    "opfamily",
+    "statistics_obj",
+    "ts_config",
+    "ts_dict",
+    "ts_parser",
+];
+
+/// Functions that give a text of what there is none of here: definitions, places, comments of databases.
+const WITHOUT_TEXT: [&str; 12] = [
+    "pg_get_function_arguments",
+    "pg_get_function_identity_arguments",
+    "pg_get_function_result",
+    "pg_get_functiondef",
+    "pg_get_function_sqlbody",
+    "pg_get_indexdef",
+    "pg_get_ruledef",
+    "pg_get_serial_sequence",
+    "pg_get_triggerdef",
+    "pg_get_viewdef",
+    "pg_tablespace_location",
+    "shobj_description",
+];
+
+/// What settings say, of those that clients read.
+const SETTINGS: [(&str, &str); 13] = [
+    ("client_encoding", "UTF8"),
+    ("server_encoding", "UTF8"),
+    ("server_version", SERVER_VERSION),
+    ("server_version_num", "160006"),
+    ("search_path", "public"),
+    ("default_table_access_method", "heap"),
+    ("standard_conforming_strings", "on"),
+    ("integer_datetimes", "on"),
+    ("timezone", "UTC"),
+    ("datestyle", "ISO, MDY"),
+    ("max_identifier_length", "63"),
+    ("transaction_read_only", "on"),
+    ("is_superuser", "off"),
+];
+
 /// Those that know of no table.
 pub(crate) fn all() -> Vec<ScalarUDF> {
-    let sizes = ["pg_table_size", "pg_indexes_size", "pg_database_size"].map(no_size);
-    let visible =
-        ["pg_function_is_visible", "pg_type_is_visible", "pg_operator_is_visible", "pg_collation_is_visible"];
-    [version(), size_pretty(), to_timestamp(), subscripts()]
+    let sizes = ["pg_table_size", "pg_indexes_size", "pg_database_size", "pg_tablespace_size"];
+    let sizes = sizes.map(|name| constant(name, ScalarValue::Int64(Some(0))));
+    let is_visible = |of: &str| constant(&format!("pg_{of}_is_visible"), ScalarValue::Boolean(Some(true)));
+    [version(), size_pretty(), to_timestamp(), subscripts(), current_setting()]
         .into_iter()
         .chain(sizes)
-        .chain(visible.map(is_visible))
+        .chain(VISIBLE.map(is_visible))
+        .chain(WITHOUT_TEXT.map(|name| constant(name, ScalarValue::Utf8(None))))
         .collect()
+}
+
+/// `current_setting(name)`, or with a second argument; null of those that there are not.
+fn current_setting() -> ScalarUDF {
+    ScalarUDF::new_from_impl(CurrentSetting { signature: Signature::variadic_any(Volatility::Stable) })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CurrentSetting {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for CurrentSetting {
+    fn name(&self) -> &str {
+        "current_setting"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let Some(names) = arguments.args.first() else { return exec_err!("current_setting takes a name") };
+        let names = cast(&names.to_array(arguments.number_rows)?, &DataType::Utf8)?;
+        let value = |name: Option<&str>| {
+            let name = name?.to_lowercase();
+            SETTINGS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        };
+        let values: StringArray = names.as_string::<i32>().iter().map(value).collect();
+        Ok(ColumnarValue::Array(Arc::new(values)))
+    }
 }
 
 /// `to_regtype(name)`: the identifier of a type, or none.
@@ -116,15 +201,35 @@ fn subscripts() -> ScalarUDF {
     )
 }
 
-/// Whether a name is found without its schema: there is one schema.
-fn is_visible(name: &str) -> ScalarUDF {
-    create_udf(
-        name,
-        vec![DataType::Int32],
-        DataType::Boolean,
-        Volatility::Stable,
-        Arc::new(|_| Ok(ColumnarValue::Scalar(ScalarValue::Boolean(Some(true))))),
-    )
+/// A function that says the same of whatever it is asked.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Constant {
+    name: String,
+    signature: Signature,
+    value: ScalarValue,
+}
+
+fn constant(name: &str, value: ScalarValue) -> ScalarUDF {
+    let signature = Signature::variadic_any(Volatility::Stable);
+    ScalarUDF::new_from_impl(Constant { name: name.to_owned(), signature, value })
+}
+
+impl ScalarUDFImpl for Constant {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.value.data_type())
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(ColumnarValue::Scalar(self.value.clone()))
+    }
 }
 
 /// What `///` says of the tables with these identifiers.
@@ -152,17 +257,6 @@ pub(crate) fn descriptions(described: Described) -> [ScalarUDF; 2] {
         Arc::new(|_| Ok(ColumnarValue::Scalar(ScalarValue::Utf8(None)))),
     );
     [of_table, of_column]
-}
-
-/// The size of something that is no file.
-fn no_size(name: &str) -> ScalarUDF {
-    create_udf(
-        name,
-        vec![DataType::Int32],
-        DataType::Int64,
-        Volatility::Stable,
-        Arc::new(|_| Ok(ColumnarValue::Scalar(ScalarValue::Int64(Some(0))))),
-    )
 }
 
 /// `version()`, in the form that drivers read a number from.

@@ -7,14 +7,23 @@
 //! `pg_catalog` and the texts that clients ask of it (`datafusion-pg-catalog`), `SET`, cursors and the words of
 //! transactions (`datafusion-postgres`).
 
+mod cancel;
 mod catalog;
+mod catalogue_subqueries;
+mod comparisons;
 mod connection;
+mod copy_out;
 mod cursors;
 mod door;
+mod empty_tables;
 mod errors;
+mod escapes;
 mod functions;
+mod parsing;
 mod pg_catalog;
 mod read_only;
+mod reading;
+mod refusal;
 mod rows;
 mod server;
 mod startup;
@@ -23,6 +32,7 @@ mod tables_of_plan;
 mod tls;
 
 pub use door::{Door, Limits, Reader};
+pub use reading::ReadStatement;
 pub use server::serve;
 pub use tls::tls_acceptor;
 /// TLS of connections.

@@ -13,6 +13,7 @@ use datafusion::datasource::MemTable;
 use datafusion::prelude::{SessionContext, lit};
 
 use crate::connection::CurrentTables;
+use crate::empty_tables::EMPTY;
 
 /// The table whose rows are described: it has an identifier of its own here.
 const PG_CLASS: &str = "pg_class";
@@ -49,12 +50,13 @@ impl PgCatalog {
         Ok(self.identifiers().await?.into_iter().filter_map(described).collect())
     }
 
-    /// `pg_class` with `reloptions`, of which no relation has any.
+    /// `pg_class` with the options and rights of relations, of which none has any.
     async fn classes(&self) -> Result<Option<Arc<dyn TableProvider>>> {
         let Some(classes) = self.of.table(PG_CLASS).await? else { return Ok(None) };
         let options = DataType::List(Arc::new(Field::new_list_field(DataType::Utf8, true)));
         let none = lit(ScalarValue::try_new_null(&options)?);
-        let classes = SessionContext::new().read_table(classes)?.with_column("reloptions", none)?;
+        let classes = SessionContext::new().read_table(classes)?;
+        let classes = classes.with_column("reloptions", none.clone())?.with_column("relacl", none)?;
         Ok(Some(classes.into_view()))
     }
 
@@ -130,6 +132,11 @@ impl SchemaProvider for PgCatalog {
             "pg_description" => Ok(Some(Arc::new(self.table_of_descriptions().await?))),
             "pg_index" => Ok(Some(Arc::new(no_indexes()?))),
             "pg_class" => self.classes().await,
+            // They are empty whatever PostgreSQL has in them: nothing here has a collation, for example.
+            _ if EMPTY.contains(&name) => {
+                let Some(table) = self.of.table(name).await? else { return Ok(None) };
+                Ok(Some(Arc::new(MemTable::try_new(table.schema(), vec![Vec::new()])?)))
+            }
             _ => self.of.table(name).await,
         }
     }

@@ -31,6 +31,8 @@ pub(crate) fn check(statement: &Statement) -> PgWireResult<()> {
         | Statement::Rollback { .. }
         | Statement::Savepoint { .. }
         | Statement::ReleaseSavepoint { .. }
+        // What it writes to is checked with its options.
+        | Statement::Copy { .. }
         | Statement::Declare { .. }
         | Statement::Fetch { .. }
         | Statement::Close { .. }

@@ -17,8 +17,12 @@ use tokio_rustls::TlsAcceptor;
 use crate::catalog::ServerState;
 use crate::connection::Connection;
 use crate::door::Door;
+use crate::refusal::refuse;
 use crate::startup::Startup;
 use crate::statements::Statements;
+
+/// Connections that are told at a time that there is no place for them.
+const REFUSALS: usize = 64;
 
 /// Takes connections until `closed` is ready; then all of them end.
 ///
@@ -33,6 +37,7 @@ pub async fn serve(
     let server = Arc::new(ServerState::new(door.limits().memory_bytes)?);
     let connections = Arc::new(ConnectionManager::new());
     let places = Arc::new(Semaphore::new(door.limits().max_connections));
+    let refusals = Arc::new(Semaphore::new(REFUSALS));
     let mut open = JoinSet::new();
     tokio::pin!(closed);
     loop {
@@ -50,8 +55,21 @@ pub async fn serve(
                 continue;
             }
         };
-        // Whoever has no place is told so by the end of the connection.
-        let Ok(place) = places.clone().try_acquire_owned() else { continue };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            // Of many at once, some are told so by the end of the connection.
+            if let Ok(told) = refusals.clone().try_acquire_owned() {
+                let most = door.limits().max_connections;
+                open.spawn(async move {
+                    let _told = told;
+                    if let Err(error) = refuse(socket, most).await {
+                        tracing::debug!(
+                            "a connection of PostgreSQL's protocol was refused, and is gone: {error}"
+                        );
+                    }
+                });
+            }
+            continue;
+        };
         let (door, server, connections, tls) =
             (door.clone(), server.clone(), connections.clone(), tls.clone());
         open.spawn(async move {
@@ -71,7 +89,8 @@ async fn connected(
     connections: Arc<ConnectionManager>,
 ) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let connection = Arc::new(Connection::new(door, server));
+    let address = socket.peer_addr().ok().map(|address| address.ip());
+    let connection = Arc::new(Connection::new(door, server, address));
     let handlers = Handlers {
         statements: Arc::new(Statements::new(&connection)),
         startup: Arc::new(Startup { connection, connections: connections.clone() }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures::{Sink, SinkExt};
 use pgwire::api::auth::{
-    DefaultServerParameterProvider, LoginInfo, StartupHandler, finish_authentication, protocol_negotiation,
+    DefaultServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
     save_startup_parameters_to_metadata,
 };
 use pgwire::api::{
@@ -54,7 +54,6 @@ impl StartupHandler for Startup {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let user = |client: &C| LoginInfo::from_client_info(client).user().unwrap_or_default().to_owned();
         match message {
             PgWireFrontendMessage::Startup(ref startup) => {
                 protocol_negotiation(client, startup).await?;
@@ -64,14 +63,14 @@ impl StartupHandler for Startup {
                     let password = PgWireBackendMessage::Authentication(Authentication::CleartextPassword);
                     return Ok(client.send(password).await?);
                 }
-                if !self.connection.let_in(&user(client), None) {
+                if !self.connection.let_in(None) {
                     return Err(fatal(code::INVALID_PASSWORD, "this node lets nobody in"));
                 }
                 self.finish(client).await
             }
             PgWireFrontendMessage::PasswordMessageFamily(password) => {
                 let token = password.into_password()?.password;
-                if !self.connection.let_in(&user(client), Some(&token)) {
+                if !self.connection.let_in(Some(&token)) {
                     let problem = "the password is not a token of this node that may read";
                     return Err(fatal(code::INVALID_PASSWORD, problem));
                 }

@@ -14,7 +14,6 @@ use datafusion::logical_expr::{EmptyRelation, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DfStatement;
 use datafusion::sql::sqlparser::ast::Statement;
-use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::QueryHook;
 use datafusion_postgres::hooks::HookClient;
 use datafusion_postgres::hooks::set_show::SetShowHook;
@@ -33,9 +32,12 @@ use pgwire::messages::response::TransactionStatus;
 use pgwire::types::format::FormatOptions;
 
 use crate::connection::Connection;
+use crate::copy_out::CopyOut;
 use crate::cursors::is_of_cursors;
 use crate::errors::{code, error, of_reader, of_statement};
+use crate::parsing::Texts;
 use crate::read_only;
+use crate::reading::Reading;
 use crate::rows::{Allowance, Rows, answer_of};
 use crate::tables_of_plan::at_now;
 
@@ -57,11 +59,7 @@ impl Statements {
     pub(crate) fn new(connection: &Arc<Connection>) -> Self {
         let hooks: [Arc<dyn QueryHook>; 2] = [Arc::new(SetShowHook), Arc::new(TransactionStatementHook)];
         let hooks: Arc<[_]> = Arc::new(hooks);
-        let parser = Parser {
-            connection: connection.clone(),
-            parser: PostgresCompatibilityParser::new(),
-            hooks: hooks.clone(),
-        };
+        let parser = Parser { connection: connection.clone(), parser: Texts::new(), hooks: hooks.clone() };
         Statements {
             connection: connection.clone(),
             parser: Arc::new(parser),
@@ -80,13 +78,19 @@ impl Statements {
     }
 
     /// What a statement of this client may take from now on.
-    fn allowance(&self, client: &(impl ClientInfo + ?Sized)) -> PgWireResult<Allowance> {
+    fn allowance(
+        &self,
+        client: &(impl ClientInfo + ?Sized),
+        mut reading: Reading,
+    ) -> PgWireResult<Allowance> {
         let limits = self.connection.door.limits();
         let wished = client.metadata().get(STATEMENT_TIMEOUT).and_then(|text| text.parse().ok());
         let wished = wished.filter(|millis| *millis > 0).map(Duration::from_millis);
         let timeout = wished.map_or(limits.statement_timeout, |wished| wished.min(limits.statement_timeout));
-        let _place = self.connection.reader()?.place().map_err(|failed| of_reader(&failed))?;
-        Ok(Allowance { timeout, max_rows: limits.max_rows, _place })
+        let place = self.connection.reader()?.place().map_err(|failed| of_reader(&failed));
+        let _place = reading.noted(place)?;
+        let cancel = self.connection.cancel.clone();
+        Ok(Allowance { timeout, max_rows: limits.max_rows, _place, reading, cancel })
     }
 }
 
@@ -108,13 +112,37 @@ impl Statements {
             ParamValues::List(values) => values.iter().map(|value| value.value().clone()).collect(),
             ParamValues::Map(_) => return Ok(None),
         };
-        let allowance = self.allowance(client)?;
         let rows = point.read(table, &values).map_err(|failed| of_statement(&failed))?;
-        let Some(rows) = rows.filter(|rows| rows.num_rows() as u64 <= allowance.max_rows) else {
+        let most = self.connection.door.limits().max_rows;
+        let Some(rows) = rows.filter(|rows| rows.num_rows() as u64 <= most) else {
             return Ok(None);
         };
+        let mut reading = self.connection.reading(text)?;
+        reading.reads(point.metric());
+        let mut allowance = self.allowance(client, reading)?;
         let options = FormatOptions::from_client_metadata(client.metadata());
-        answer_of(rows, &portal.result_column_format, options).map(Some)
+        answer_of(rows, &portal.result_column_format, options, Some(&mut allowance.reading)).map(Some)
+    }
+
+    /// Writes the rows of a query to the client.
+    async fn copy<C>(
+        &self,
+        context: &SessionContext,
+        client: &mut C,
+        copy: &CopyOut,
+        mut reading: Reading,
+    ) -> PgWireResult<Tag>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let [query] = &parsed(&self.parser.parser, &copy.query)?[..] else {
+            return Err(error(code::SYNTAX, "COPY takes one query, or the name of a table"));
+        };
+        let plan = reading.noted(planned(context, query).await)?;
+        let rows = Rows::open(context, plan, self.allowance(client, reading)?).await?;
+        copy.send(rows, client).await
     }
 
     /// Answers a statement about cursors.
@@ -124,7 +152,7 @@ impl Statements {
         client: &mut dyn HookClient,
         statement: &Statement,
         (format, options): (&Format, FormatOptions),
-        allowance: Allowance,
+        mut allowance: Allowance,
     ) -> PgWireResult<Response> {
         let cursors = &self.connection.cursors;
         match statement {
@@ -135,7 +163,7 @@ impl Statements {
                     return Err(problem());
                 };
                 let query = Statement::Query(query.clone());
-                let plan = planned(context, &query).await?;
+                let plan = allowance.reading.noted(planned(context, &query).await)?;
                 let rows = Rows::open(context, plan.clone(), allowance).await?;
                 cursors.open(name, rows).await?;
                 // Drivers ask for the columns of a cursor as of a portal of that name.
@@ -147,7 +175,7 @@ impl Statements {
             }
             Statement::Fetch { name, direction, .. } => {
                 let rows = cursors.fetch(name, direction).await?;
-                let mut answer = answer_of(rows, format, options)?;
+                let mut answer = answer_of(rows, format, options, None)?;
                 answer.set_command_tag("FETCH");
                 Ok(Response::Query(answer))
             }
@@ -202,8 +230,19 @@ impl SimpleQueryHandler for Statements {
         }
         let context = self.begin(client).await?;
         let mut responses = Vec::with_capacity(statements.len());
+        let is_alone = statements.len() == 1;
         'statements: for statement in statements {
-            read_only::check(&statement)?;
+            let own = if is_alone { query.to_owned() } else { statement.to_string() };
+            let mut reading = self.connection.reading(&own)?;
+            reading.noted(read_only::check(&statement))?;
+            if let Some(copy) = reading.noted(CopyOut::of(&statement))? {
+                if !is_alone {
+                    return Err(error(code::SYNTAX, "COPY is sent as a statement of its own"));
+                }
+                let tag = self.copy(context, client, &copy, reading).await?;
+                responses.push(Response::Execution(tag));
+                continue;
+            }
             if let Some(tag) = read_only::without_effect(&statement) {
                 responses.push(Response::Execution(Tag::new(tag)));
                 continue;
@@ -215,16 +254,17 @@ impl SimpleQueryHandler for Statements {
                 }
             }
             let options = FormatOptions::from_client_metadata(client.metadata());
-            let allowance = self.allowance(client)?;
             if is_of_cursors(&statement) {
                 let format = (&Format::UnifiedText, options);
+                let allowance = self.allowance(client, reading)?;
                 responses.push(self.cursor(context, client, &statement, format, allowance).await?);
                 continue;
             }
-            let plan = planned(context, &statement).await?;
-            let rows = Rows::open(context, plan, allowance).await?;
+            let plan = reading.noted(planned(context, &statement).await)?;
+            let rows = Rows::open(context, plan, self.allowance(client, reading)?).await?;
             responses.push(Response::Query(rows.answer(&Format::UnifiedText, options)?));
         }
+        self.connection.cancel.watch(client).await;
         Ok(responses)
     }
 }
@@ -250,13 +290,17 @@ impl ExtendedQueryHandler for Statements {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
-        let (_, Some((statement, plan))) = &portal.statement.statement else {
+        let (text, Some((statement, plan))) = &portal.statement.statement else {
             return Ok(Response::EmptyQuery);
         };
         if let Some(tag) = read_only::without_effect(statement) {
             return Ok(Response::Execution(Tag::new(tag)));
         }
         let context = self.begin(client).await?;
+        if let Some(copy) = CopyOut::of(statement)? {
+            let reading = self.connection.reading(text)?;
+            return Ok(Response::Execution(self.copy(context, client, &copy, reading).await?));
+        }
         let parameters = parameters(portal, plan)?;
         for hook in self.hooks.iter() {
             let response = hook.handle_extended_query(statement, plan, &parameters, context, client).await;
@@ -267,24 +311,28 @@ impl ExtendedQueryHandler for Statements {
         if is_of_cursors(statement) {
             let options = FormatOptions::from_client_metadata(client.metadata());
             let format = (&portal.result_column_format, options);
-            let allowance = self.allowance(client)?;
+            let allowance = self.allowance(client, self.connection.reading(text)?)?;
             return self.cursor(context, client, statement, format, allowance).await;
         }
         if let Some(rows) = self.point(client, portal, &parameters)? {
             return Ok(Response::Query(rows));
         }
-        let plan = at_now(plan.clone(), &self.connection.tables())?;
-        let plan = plan.replace_params_with_values(&parameters).map_err(|failed| of_statement(&failed))?;
+        let mut reading = self.connection.reading(text)?;
+        let plan = reading.noted(at_now(plan.clone(), &self.connection.tables()))?;
+        let plan = plan.replace_params_with_values(&parameters).map_err(|failed| of_statement(&failed));
+        let plan = reading.noted(plan)?;
         let options = FormatOptions::from_client_metadata(client.metadata());
-        let rows = Rows::open(context, plan, self.allowance(client)?).await?;
-        Ok(Response::Query(rows.answer(&portal.result_column_format, options)?))
+        let rows = Rows::open(context, plan, self.allowance(client, reading)?).await?;
+        let answer = rows.answer(&portal.result_column_format, options)?;
+        self.connection.cancel.watch(client).await;
+        Ok(Response::Query(answer))
     }
 }
 
 /// Prepares statements.
 pub(crate) struct Parser {
     connection: Arc<Connection>,
-    parser: PostgresCompatibilityParser,
+    parser: Texts,
     hooks: Arc<[Arc<dyn QueryHook>]>,
 }
 
@@ -308,7 +356,9 @@ impl QueryParser for Parser {
                 _ => Err(error(code::SYNTAX, "cannot insert multiple commands into a prepared statement")),
             };
         };
-        read_only::check(&statement)?;
+        // What is prepared has not read anything yet; what is refused has a line.
+        let mut reading = self.connection.reading(sql)?;
+        reading.noted(read_only::check(&statement))?;
         let context = self.connection.begin(client.transaction_status())?;
         for hook in self.hooks.iter() {
             if let Some(plan) = hook.handle_extended_parse_query(&statement, context, client).await {
@@ -325,7 +375,8 @@ impl QueryParser for Parser {
             other if is_of_cursors(other) || read_only::without_effect(other).is_some() => {
                 LogicalPlan::default()
             }
-            other => planned(context, other).await?,
+            other if CopyOut::of(other)?.is_some() => LogicalPlan::default(),
+            other => reading.noted(planned(context, other).await)?,
         };
         Ok(Some((sql.to_owned(), Some((statement, plan)))))
     }
@@ -345,7 +396,7 @@ impl QueryParser for Parser {
     }
 }
 
-fn parsed(parser: &PostgresCompatibilityParser, text: &str) -> PgWireResult<Vec<Statement>> {
+fn parsed(parser: &Texts, text: &str) -> PgWireResult<Vec<Statement>> {
     parser.parse(text).map_err(|failed| error(code::SYNTAX, failed.to_string()))
 }
 

@@ -46,7 +46,8 @@ pub(crate) fn at_now(plan: LogicalPlan, tables: &Tables) -> PgWireResult<Logical
     }
 }
 
-fn name_of(table: &dyn TableProvider) -> Option<String> {
+/// The name of a metric or source; `None` of another table.
+pub(crate) fn name_of(table: &dyn TableProvider) -> Option<String> {
     let table = table as &dyn std::any::Any;
     let metric = table.downcast_ref::<MetricTable>().map(|table| table.row_type().name.clone());
     metric.or_else(|| table.downcast_ref::<SourceTable>().map(|table| table.name().to_owned()))

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metricc::ServingError;
-use metricc_postgres::{Door, Limits, Reader, serve};
+use metricc_postgres::{Door, Limits, ReadStatement, Reader, serve};
 use metricc_sql::Tables;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -38,10 +38,14 @@ struct TestDoor {
     tables: Arc<Tables>,
     limits: Limits,
     asks: bool,
+    log: Statements,
 }
 
 #[derive(Debug)]
-struct TestReader(Arc<Tables>);
+struct TestReader(Arc<Tables>, Statements);
+
+/// The statements that the log has.
+pub(crate) type Statements = Arc<Mutex<Vec<ReadStatement>>>;
 
 impl Reader for TestReader {
     fn tables(&self) -> Result<Arc<Tables>, ServingError> {
@@ -51,6 +55,10 @@ impl Reader for TestReader {
     fn place(&self) -> Result<Box<dyn Send + Sync>, ServingError> {
         Ok(Box::new(()))
     }
+
+    fn log(&self, statement: &ReadStatement) {
+        self.1.lock().expect("no panic").push(statement.clone());
+    }
 }
 
 impl Door for TestDoor {
@@ -58,9 +66,9 @@ impl Door for TestDoor {
         self.asks
     }
 
-    fn reader(&self, _: &str, token: Option<&str>) -> Option<Arc<dyn Reader>> {
+    fn reader(&self, token: Option<&str>, _: Option<std::net::IpAddr>) -> Option<Arc<dyn Reader>> {
         let is_known = !self.asks || token == Some(TOKEN);
-        is_known.then(|| Arc::new(TestReader(self.tables.clone())) as Arc<dyn Reader>)
+        is_known.then(|| Arc::new(TestReader(self.tables.clone(), self.log.clone())) as Arc<dyn Reader>)
     }
 
     fn limits(&self) -> &Limits {
@@ -71,6 +79,7 @@ impl Door for TestDoor {
 /// A server; it ends when it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) log: Statements,
     _stop: oneshot::Sender<()>,
     _runtime: tokio::runtime::Runtime,
     _folder: TempDir,
@@ -111,13 +120,14 @@ impl Server {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("its address");
         let (stop, stopped) = oneshot::channel::<()>();
-        let door = Arc::new(TestDoor { tables, limits, asks });
+        let log = Statements::default();
+        let door = Arc::new(TestDoor { tables, limits, asks, log: log.clone() });
         runtime.spawn(async move {
             let closed = async move {
                 let _ = stopped.await;
             };
             serve(listener, door, None, closed).await.expect("it serves");
         });
-        Server { address, _stop: stop, _runtime: runtime, _folder: folder }
+        Server { address, log, _stop: stop, _runtime: runtime, _folder: folder }
     }
 }

@@ -53,6 +53,30 @@ def psycopg_3():
             connection.rollback()
 
 
+def copies():
+    """COPY in its binary form, as psycopg reads it and as ADBC does for pyarrow and Polars."""
+    import adbc_driver_postgresql.dbapi
+    import psycopg
+
+    copied = "SELECT country, window_start, value, country = 'IN' AS is_in FROM revenue ORDER BY 2, 1"
+    with psycopg.connect(host="127.0.0.1", port=PORT, user="analyst", dbname="metricc") as connection:
+        with connection.cursor() as cursor:
+            with cursor.copy(f"COPY ({copied}) TO STDOUT (FORMAT binary)") as copy:
+                copy.set_types(["text", "timestamptz", "numeric", "bool"])
+                binary = list(copy.rows())
+            assert binary == cursor.execute(copied).fetchall() and binary, binary
+            with cursor.copy("COPY (SELECT country FROM revenue WHERE false) TO STDOUT (FORMAT binary)") as copy:
+                copy.set_types(["text"])
+                assert list(copy.rows()) == []
+    with adbc_driver_postgresql.dbapi.connect(f"postgresql://analyst@127.0.0.1:{PORT}/metricc") as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT country, window_start, MEASURE(value) AS revenue FROM revenue GROUP BY 1, 2 ORDER BY 2, 1")
+            table = cursor.fetch_arrow_table()
+            assert table.column_names == ["country", "window_start", "revenue"], table.schema
+            rows = list(zip(*table.to_pydict().values()))
+            assert [(row[0], row[1], decimal.Decimal(row[2])) for row in rows] == [row[:3] for row in binary], rows
+
+
 def sqlalchemy_and_pandas():
     import pandas
     import sqlalchemy
@@ -64,7 +88,17 @@ def sqlalchemy_and_pandas():
         assert {"revenue", "orders", "payments"} <= tables, (driver, tables)
         comment = inspector.get_table_comment("revenue")
         assert comment["text"] == "What was paid, per hour and country.", comment
+        assert "public" in inspector.get_schema_names()
+        columns = {column["name"]: column for column in inspector.get_columns("orders")}
+        assert list(columns) == ["window_start", "window_end", "country", "device", "n", "users", "mean"], columns
+        assert isinstance(columns["n"]["type"], sqlalchemy.BigInteger) and columns["window_start"]["type"].timezone
+        for nothing in ("get_indexes", "get_foreign_keys", "get_unique_constraints", "get_check_constraints"):
+            assert getattr(inspector, nothing)("orders") == [], nothing
+        orders = sqlalchemy.Table("orders", sqlalchemy.MetaData(), autoload_with=engine)
+        measured = sqlalchemy.select(orders.c.country, sqlalchemy.func.measure(orders.c.n).label("n"))
         with engine.connect() as connection:
+            rows = connection.execute(measured.group_by(orders.c.country).order_by(orders.c.country)).fetchall()
+            assert [tuple(row) for row in rows] == [("DE", 20), ("FR", 20), ("IN", 20)], rows
             frame = pandas.read_sql(sqlalchemy.text(BY_COUNTRY), connection)
             assert list(frame["country"]) == ["DE", "FR", "IN"] and list(frame["n"]) == [20, 20, 20], frame
             # What a BI tool makes of a chart: a virtual table, and the aggregate that it knows.
@@ -98,6 +132,6 @@ def odbc():
     connection.close()
 
 
-for check in (psycopg_3, sqlalchemy_and_pandas, odbc):
+for check in (psycopg_3, copies, sqlalchemy_and_pandas, odbc):
     check()
     print(check.__name__, "ok", flush=True)

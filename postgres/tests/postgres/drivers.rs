@@ -6,10 +6,10 @@ use std::process::Command;
 use crate::door::Server;
 
 #[test]
-fn psycopg_sqlalchemy_pandas_and_odbc_read_measures() {
+fn psycopg_adbc_sqlalchemy_pandas_and_odbc_read_measures() {
     let Some(python) = std::env::var_os("METRICC_POSTGRES_CLIENTS") else {
         println!(
-            "skipped: METRICC_POSTGRES_CLIENTS names no Python with psycopg, SQLAlchemy, pandas and pyodbc"
+            "skipped: METRICC_POSTGRES_CLIENTS names no Python with psycopg, ADBC, SQLAlchemy, pandas and pyodbc"
         );
         return;
     };
@@ -20,5 +20,5 @@ fn psycopg_sqlalchemy_pandas_and_odbc_read_measures() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let problem = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}\n{problem}");
-    assert_eq!(said.matches("ok").count(), 3, "{said}");
+    assert_eq!(said.matches("ok").count(), 4, "{said}");
 }

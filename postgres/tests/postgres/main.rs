@@ -6,3 +6,4 @@ mod served;
 mod door;
 mod drivers;
 mod psql;
+mod wire;

@@ -55,6 +55,26 @@ fn measures_are_merged_and_presented_once() {
 }
 
 #[test]
+fn subqueries_have_their_values() {
+    let server = Server::start(false);
+    let by = "FROM (SELECT DISTINCT country FROM revenue) AS r ORDER BY 1";
+    let counted = "(SELECT count(*) FROM payments AS p WHERE p.country = r.country)";
+    let Some(text) = answer(&server, &[&format!("SELECT r.country, {counted} AS n {by}")]) else { return };
+    assert!(text.contains("DE|20\nFR|20\nIN|20\n"), "{text}");
+    for (pattern, is_like) in
+        [("a/_c", true), ("a/__", true), ("a/_/_", false), ("a//_", false), ("a\\\\/_%", false)]
+    {
+        let text = answer(&server, &[&format!("SELECT 'a_c' LIKE '{pattern}' ESCAPE '/'")]);
+        let text = text.expect("psql");
+        assert_eq!(text.lines().nth(1), Some(if is_like { "t" } else { "f" }), "{pattern}");
+    }
+    // One that is no scalar is an error, and not the first of its rows.
+    let program = psql().expect("psql");
+    let output = run(&program, &server, None, &["SELECT (SELECT country FROM payments)"]);
+    assert!(!output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn tables_are_listed_and_described_with_their_comments() {
     let server = Server::start(false);
     let Some(text) = answer(&server, &["\\d"]) else { return };
@@ -67,7 +87,35 @@ fn tables_are_listed_and_described_with_their_comments() {
     assert!(text.contains("What was paid, per hour and country."), "{text}");
     let text = answer(&server, &["\\dt+ payments"]).expect("psql");
     assert!(text.contains("Payments, as the gateway reports them."), "{text}");
-    for command in ["\\l", "\\dn", "\\conninfo", "\\dv", "\\di", "\\ds"] {
+    for command in [
+        "\\l",
+        "\\dn",
+        "\\conninfo",
+        "\\dv",
+        "\\di",
+        "\\ds",
+        "\\df",
+        "\\du",
+        "\\dT",
+        "\\d+ orders",
+        "\\dx",
+        "\\db",
+        "\\l+",
+        "\\dm",
+        "\\dE",
+        "\\da",
+        "\\dc",
+        "\\dC",
+        "\\dD",
+        "\\dy",
+        "\\dRp",
+        "\\dO",
+        "\\dv+",
+        "\\dg",
+        "\\det",
+        "\\des",
+        "\\dX",
+    ] {
         answer(&server, &[command]);
     }
 }
@@ -83,6 +131,22 @@ fn a_token_is_the_password() {
         let problem = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{password:?}");
         assert!(password.is_none() || problem.contains("not a token of this node"), "{problem}");
+    }
+}
+
+#[test]
+fn one_connection_too_many_is_told_so() {
+    let Some(program) = psql() else { return };
+    let server = Server::start(false);
+    let open: Vec<_> = (0..20).map(|_| crate::wire::ready(&server)).collect();
+    let output = run(&program, &server, None, &["SELECT 1"]);
+    let problem = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && problem.contains("too many clients"), "{problem}");
+    assert!(problem.contains("`max_connections` under `[postgres]` is 20"), "{problem}");
+    drop(open);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !run(&program, &server, None, &["SELECT 1"]).status.success() {
+        assert!(std::time::Instant::now() < end, "the places are free again");
     }
 }
 
@@ -112,6 +176,44 @@ fn statements_that_write_are_refused() {
         assert!(problem.contains("ERROR"), "{statement}: {problem}");
     }
     assert!(!std::path::Path::new("/tmp/never.csv").exists());
+}
+
+#[test]
+fn rows_are_copied_out() {
+    let server = Server::start(false);
+    let copied = "(SELECT country, MEASURE(n) AS n FROM orders GROUP BY country ORDER BY 1)";
+    let Some(text) = answer(&server, &[&format!("\\copy {copied} TO STDOUT CSV HEADER")]) else { return };
+    assert_eq!(text, "country,n\nDE,20\nFR,20\nIN,20\n");
+    let text = answer(&server, &[&format!("COPY {copied} TO STDOUT (FORMAT text, DELIMITER '|')")]);
+    assert_eq!(text.as_deref(), Some("DE|20\nFR|20\nIN|20\n"));
+    let texts = "(VALUES ('', 1), (NULL, 2), ('a\"b,c', 3), (E'x\ty\\\\z', 4))";
+    let text = answer(&server, &[&format!("COPY (SELECT * FROM {texts} AS t (a, b)) TO STDOUT CSV")]);
+    assert_eq!(text.as_deref(), Some("\"\",1\n,2\n\"a\"\"b,c\",3\n\"x\ty\\z\",4\n"));
+    let text = answer(&server, &[&format!("COPY (SELECT * FROM {texts} AS t (a, b)) TO STDOUT")]);
+    assert_eq!(text.as_deref(), Some("\t1\n\\N\t2\na\"b,c\t3\nx\\ty\\\\z\t4\n"));
+    let text = answer(&server, &["COPY payments (_offset) TO STDOUT"]).expect("psql");
+    assert_eq!(text.lines().count(), 60, "{text}");
+}
+
+#[test]
+fn a_copy_that_fails_says_why() {
+    let Some(program) = psql() else { return };
+    let server = Server::with_limits(false, 5);
+    for (statement, problem) in [
+        ("COPY revenue FROM STDIN", "cannot execute COPY FROM"),
+        ("COPY revenue TO PROGRAM 'cat'", "write TO STDOUT"),
+        ("COPY payments TO STDOUT", "more than 5 rows"),
+        ("COPY (SELECT sum(mean) FROM orders) TO STDOUT", "MEASURE"),
+        ("COPY nothing TO STDOUT", "nothing"),
+        ("COPY revenue TO STDOUT (FORMAT parquet)", "text, csv or binary"),
+        ("COPY revenue TO STDOUT (FORMAT binary, HEADER)", "in binary form"),
+        ("SELECT 1; COPY revenue TO STDOUT", "a statement of its own"),
+    ] {
+        let output = run(&program, &server, None, &[statement]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{statement}");
+        assert!(said.contains(problem) && !said.contains("unexpected"), "{statement}: {said}");
+    }
 }
 
 #[test]

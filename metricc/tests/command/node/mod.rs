@@ -31,6 +31,8 @@ mod not_now;
 mod openapi;
 mod parameters;
 mod past_frontiers;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod private_files;
 mod questions;
 mod ranges;
