@@ -179,7 +179,7 @@ mod tests {
             ),
             (
                 "SELECT c.relname FROM pg_catalog.pg_class AS c WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid)",
-                "SELECT c.relname FROM pg_catalog.pg_class AS c WHERE NOT false",
+                "SELECT c.relname FROM pg_catalog.pg_class AS c WHERE true",
             ),
         ] {
             assert_eq!(parsed(text), expected);
